@@ -1,0 +1,77 @@
+# Bellwire. `make demo` and `make test` are all a newcomer needs; `make help` lists the rest.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CLIENT_SOURCES := $(shell find browser_client/src browser_client/dashboard -type f) \
+	browser_client/build.mjs
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench format lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .installed-service browser_client/dist/stamp ## start the whole service here; ARGS go to `bellwire dev`
+	@exec $(BIN)/bellwire dev $(ARGS)
+
+test: .installed-develop browser_client/dist/stamp .installed-chromium ## every test, Python and TypeScript, end to end included
+	$(BIN)/pytest -n 2 --dist loadfile
+	npm test --silent
+
+check: .installed-develop .installed-client ## format, lint, types, layers
+	$(BIN)/ruff format --check backend infra tests
+	$(BIN)/ruff check backend infra tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	npm run --silent check
+
+bench: .installed-develop browser_client/dist/stamp .installed-chromium ## measure and print the figures README quotes
+	$(BIN)/python -m benchmarks
+
+format: .installed-develop .installed-client ## rewrite the sources in house format
+	$(BIN)/ruff format backend infra tests
+	$(BIN)/ruff check --fix backend infra tests
+	npx --no-install biome check --write
+
+lock: ## resolve the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header pyproject.toml --extra local --group build -o requirements/service.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header pyproject.toml --extra local --group build --group dev -o requirements/develop.lock
+
+clean: ## remove whatever the targets above made
+	rm -rf $(VENV) node_modules browser_client/dist .installed-*
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Bellwire needs Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=python3.12 demo" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+.installed-service: requirements/service.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the service's packages into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/service.lock
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.installed-develop: requirements/develop.lock .installed-service
+	@echo "Installing the test tools into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/develop.lock
+	@touch $@
+
+.installed-client: package-lock.json
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))' || \
+		{ echo "Bellwire needs Node 20 or newer; found $$(node --version 2>/dev/null || echo none)." >&2; exit 1; }
+	@echo "Installing the browser client's build tools into node_modules ..."
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)
+	@npm run --silent build
+	@touch $@
+
+.installed-chromium: tests/end_to_end/install_chromium.sh
+	@sh tests/end_to_end/install_chromium.sh
+	@touch $@

@@ -1,0 +1,1 @@
+// Builds the browser client and the dashboard into browser_client/dist.

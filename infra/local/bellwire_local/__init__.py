@@ -1,0 +1,1 @@
+"""What stands in for AWS on one machine: IoT Core's data plane and Cognito Identity."""

@@ -1,0 +1,1 @@
+"""The composition root: everything in one process for `bellwire dev`."""

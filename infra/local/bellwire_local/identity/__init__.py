@@ -1,0 +1,1 @@
+"""Amazon Cognito Identity's behaviour, and the temporary credentials it hands out."""

@@ -1,0 +1,1 @@
+"""AWS IoT Core's behaviour: MQTT over WebSocket, policies, the HTTPS data plane."""
