@@ -1,0 +1,1 @@
+"""Bellwire on AWS: the only package that imports boto3."""

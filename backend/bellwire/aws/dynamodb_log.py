@@ -1,0 +1,244 @@
+"""The update log in DynamoDB: reads, state, and the one append that numbers updates.
+
+The items are described in `log_items`, what a read means in `continuity`, how an append finds its
+slot in `dynamodb_append`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from bellwire.aws.append_plan import Moment
+from bellwire.aws.continuity import LogItem, read_run
+from bellwire.aws.dynamodb_append import Appender
+from bellwire.aws.dynamodb_tables import Tables, mapped_errors
+from bellwire.aws.log_items import (
+    GENERATION_STEP,
+    Block,
+    Head,
+    decode_log_item,
+    slot,
+)
+from bellwire.epochs import generation_of
+from bellwire.ports import Receipt, Run, Snapshot
+from bellwire.updates import ORIGIN, Draft, Position, Update, fold
+from bellwire.wire_json import Json, decode_json, encode_json
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
+
+TOMBSTONE_S: Final = 86_400  # longer than any applier may lag behind
+
+
+class DynamoDbLog:
+    """An `UpdateLog` on two DynamoDB tables.
+
+    Args:
+        tables: the client and the names of the tables.
+        retention_s: how long an update is held at least; above two hours in production.
+        id_window_s: how long a caller's id is remembered.
+        now_ms: the wall clock, in ms since the Unix epoch.
+        monotonic_s: a clock that never jumps, in s.
+        noise: gives random bytes.
+        sleep: pauses, in s, between attempts at a contended channel.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        retention_s: int,
+        id_window_s: int,
+        now_ms: Callable[[], int],
+        monotonic_s: Callable[[], float],
+        noise: Callable[[int], bytes],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.tables = tables
+        self._now_ms = now_ms
+        self._appender = Appender(
+            tables,
+            retention_s=retention_s,
+            id_window_s=id_window_s,
+            now=lambda: Moment(now_ms(), monotonic_s()),
+            noise=noise,
+            sleep=sleep,
+        )
+
+    def append(self, channel: str, drafts: Sequence[Draft]) -> list[Receipt]:
+        """See `UpdateLog.append`."""
+        with mapped_errors():
+            return self._appender.append(channel, drafts)
+
+    def tail(self, channel: str) -> Position:
+        """See `UpdateLog.tail`."""
+        with mapped_errors():
+            head, newest = self.tables.read_tail(channel)
+        if head is None:
+            return ORIGIN
+        if isinstance(newest, Block) and newest.generation == head.generation:
+            return Position(head.epoch, newest.last)
+        return Position(head.epoch, _folded_seq(head))
+
+    def read_after(
+        self,
+        channel: str,
+        position: Position,
+        *,
+        max_updates: int,
+        max_bytes: int,
+        is_strong: bool = False,
+    ) -> Run | None:
+        """See `UpdateLog.read_after`."""
+        generation = generation_of(position.epoch)
+        if generation is None:
+            return None
+        after_n = slot(generation, position.seq)
+        with mapped_errors():
+            items = self._items_after(channel, after_n, is_strong=is_strong)
+            run = read_run(items, position, max_updates=max_updates, max_bytes=max_bytes)
+            if position.seq == 0 or (run is not None and (run.updates or not is_strong)):
+                return run
+            covering = self._block_over(channel, after_n, position)
+            if covering is None:
+                return run
+            items = chain([covering], self._items_after(channel, after_n, is_strong=True))
+            return read_run(items, position, max_updates=max_updates, max_bytes=max_bytes)
+
+    def snapshot(self, channel: str) -> Snapshot:
+        """See `UpdateLog.snapshot`.
+
+        In this order: `w`, the state, then the log after `w` folded on top. Reading the state
+        first could miss what is folded into it between the two reads.
+        """
+        with mapped_errors():
+            head = self.tables.read_head(channel)
+            if head is None:
+                return Snapshot(ORIGIN, {})
+            state = self._stored_state(channel)
+            position = Position(head.epoch, _folded_seq(head))
+            run, epoch = self._unfolded(channel, head)
+        if run:
+            position = Position(epoch, run[-1].seq)
+        return Snapshot(position, fold(state, run))
+
+    def kept_events(
+        self, channel: str, through: Position, *, after: int = 0, newest: int | None = None
+    ) -> tuple[Update, ...]:
+        """See `UpdateLog.kept_events`."""
+        generation = generation_of(through.epoch)
+        events: list[Update] = []
+        if generation is None:
+            return ()
+        with mapped_errors():
+            for block in self._blocks_down_from(channel, slot(generation, through.seq)):
+                if block.epoch != through.epoch or block.last <= after:
+                    break
+                events += [
+                    update
+                    for update in reversed(block.updates)
+                    if update.op == "event" and after < update.seq <= through.seq
+                ]
+                if newest is not None and len(events) >= newest:
+                    break
+        return tuple(reversed(events[:newest]))
+
+    def settle_state(self, channel: str) -> None:
+        """See `UpdateLog.settle_state`; a later or repeated call changes nothing."""
+        with mapped_errors():
+            head = self.tables.read_head(channel)
+            if head is None:
+                return
+            folded_n = head.folded_n
+            newest: dict[str, tuple[int, Update]] = {}
+            for block in self._contiguous_after(channel, head):
+                for update in block.updates:
+                    folded_n = slot(block.generation, update.seq)
+                    if update.key is not None:
+                        newest[update.key] = (folded_n, update)
+            for key, (n, update) in newest.items():
+                self._store_key(channel, key, n, update)
+            if folded_n > head.folded_n:
+                self.tables.advance_folded(channel, folded_n)
+
+    def _items_after(self, channel: str, n: int, *, is_strong: bool) -> Iterator[LogItem]:
+        query: QueryInputTypeDef = {
+            "TableName": self.tables.log,
+            "KeyConditionExpression": "channel = :c AND n > :n",
+            "ExpressionAttributeValues": {":c": {"S": channel}, ":n": {"N": str(n)}},
+            "ConsistentRead": is_strong,
+        }
+        return (decode_log_item(item) for item in self.tables.query(query))
+
+    def _blocks_down_from(self, channel: str, n: int) -> Iterator[Block]:
+        floor = n - n % GENERATION_STEP
+        query: QueryInputTypeDef = {
+            "TableName": self.tables.log,
+            "KeyConditionExpression": "channel = :c AND n BETWEEN :f AND :n",
+            "ExpressionAttributeValues": {
+                ":c": {"S": channel},
+                ":f": {"N": str(floor)},
+                ":n": {"N": str(n)},
+            },
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+        }
+        items = (decode_log_item(item) for item in self.tables.query(query))
+        return (item for item in items if isinstance(item, Block))
+
+    def _block_over(self, channel: str, n: int, position: Position) -> Block | None:
+        """Find the block that holds a position inside it, which no read from there can see."""
+        block = next(self._blocks_down_from(channel, n), None)
+        if block is None or block.epoch != position.epoch or block.last <= position.seq:
+            return None
+        return block
+
+    def _stored_state(self, channel: str) -> dict[str, Json]:
+        query: QueryInputTypeDef = {
+            "TableName": self.tables.keyed,
+            "KeyConditionExpression": "channel = :c AND begins_with(k, :s)",
+            "ExpressionAttributeValues": {":c": {"S": channel}, ":s": {"S": "s:"}},
+            "ConsistentRead": True,
+        }
+        return {
+            item["k"]["S"].removeprefix("s:"): decode_json(item["d"]["S"])
+            for item in self.tables.query(query)
+            if "d" in item
+        }
+
+    def _unfolded(self, channel: str, head: Head) -> tuple[list[Update], str]:
+        run: list[Update] = []
+        epoch = head.epoch
+        for block in self._contiguous_after(channel, head):
+            run += [u for u in block.updates if slot(block.generation, u.seq) > head.folded_n]
+            epoch = block.epoch
+        return run, epoch
+
+    def _contiguous_after(self, channel: str, head: Head) -> Iterator[Block]:
+        """Read the blocks after `w`, strongly, across epochs, up to the first missing number."""
+        generation, seq = divmod(head.folded_n, GENERATION_STEP)
+        for item in self._items_after(channel, head.folded_n, is_strong=True):
+            if isinstance(item, Head):
+                return
+            if item.generation == generation and isinstance(item, Block) and item.first > seq + 1:
+                return
+            if isinstance(item, Block):
+                yield item
+                generation, seq = item.generation, item.last
+
+    def _store_key(self, channel: str, key: str, n: int, update: Update) -> None:
+        item: dict[str, AttributeValueTypeDef] = {
+            "channel": {"S": channel},
+            "k": {"S": f"s:{key}"},
+            "n": {"N": str(n)},
+        }
+        if update.op == "set":
+            item["d"] = {"S": encode_json(update.data).decode()}
+        else:
+            item["expires_at"] = {"N": str(self._now_ms() // 1000 + TOMBSTONE_S)}
+        self.tables.put_if_newer(item)
+
+
+def _folded_seq(head: Head) -> int:
+    generation, seq = divmod(head.folded_n, GENERATION_STEP)
+    return seq if generation == head.generation else 0

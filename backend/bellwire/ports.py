@@ -1,0 +1,115 @@
+"""What the use cases need of the outside world: a log of updates and a broker.
+
+Each has a contract test suite under tests/backend/contracts that every implementation passes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bellwire.updates import Draft, Position, Update
+from bellwire.wire_json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where one draft stands in the log, and whether it stood there before this call."""
+
+    position: Position
+    at_ms: int
+    is_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive updates `after` + 1 … `last` of one epoch, none missing.
+
+    `is_end` tells that the log held nothing further when it was read.
+    """
+
+    epoch: str
+    after: int
+    last: int
+    updates: tuple[Update, ...]
+    is_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The keyed state of a channel, exact at `position`."""
+
+    position: Position
+    state: Mapping[str, Json]
+
+
+class UpdateLog(Protocol):
+    """The truth: every published update of every channel, in order, with its number.
+
+    Every method raises `Upstream` if the store cannot be reached or cannot do it now; what was not
+    acknowledged may then have happened or not, but never in part.
+    """
+
+    def append(self, channel: str, drafts: Sequence[Draft]) -> list[Receipt]:
+        """Give drafts the next numbers, all of them or none.
+
+        A draft whose id stands in the log (within the window in which ids are remembered) gets
+        its first position again, marked as a duplicate, whatever its content.
+        """
+        ...
+
+    def tail(self, channel: str) -> Position:
+        """Return the newest position; `ORIGIN` for a channel never written."""
+        ...
+
+    def read_after(
+        self,
+        channel: str,
+        position: Position,
+        *,
+        max_updates: int,
+        max_bytes: int,
+        is_strong: bool = False,
+    ) -> Run | None:
+        """Read on from a position: an empty run if it is the tail.
+
+        At least one update is read if there is any, then at most `max_updates` in about
+        `max_bytes`. A position ahead of the log in its own epoch is answered with an empty run.
+
+        Args:
+            is_strong: see every acknowledged append. Otherwise the newest may still be missing,
+                and None is only a suspicion.
+
+        Returns:
+            None if continuity from there cannot be promised: another epoch, or updates between
+            that are no longer held.
+        """
+        ...
+
+    def snapshot(self, channel: str) -> Snapshot:
+        """Read the state of every key, strongly."""
+        ...
+
+    def kept_events(
+        self, channel: str, through: Position, *, after: int = 0, newest: int | None = None
+    ) -> tuple[Update, ...]:
+        """Read the events still held of `through`'s epoch with numbers `after` < s ≤ `through.seq`.
+
+        Ascending, possibly with gaps; only the `newest` many if that is given.
+        """
+        ...
+
+    def settle_state(self, channel: str) -> None:
+        """Bring the stored state up to the log, so that a snapshot folds little."""
+        ...
+
+
+class Broker(Protocol):
+    """Hands payloads to whoever subscribes to a topic now. A hint: it may drop, double, reorder."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Hand over one payload.
+
+        Raises:
+            Upstream: the broker did not take it.
+        """
+        ...

@@ -1,0 +1,107 @@
+"""Update logs to test against, with a clock that only the test moves."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from bellwire.aws.dynamodb_log import DynamoDbLog
+from bellwire.aws.dynamodb_tables import Tables, create_tables
+from bellwire.ports import UpdateLog
+from bellwire.sql.engine import open_sqlite
+from bellwire.sql.log import SqlLog
+
+RETENTION_S = 3_600
+ID_WINDOW_S = 600
+
+
+@dataclass
+class Clock:
+    """A wall clock and a monotonic clock that move together, when told to."""
+
+    now_ms: int = 1_795_417_463_828
+
+    def advance(self, seconds: float) -> None:
+        self.now_ms += int(seconds * 1000)
+
+    def wall_ms(self) -> int:
+        return self.now_ms
+
+    def monotonic_s(self) -> float:
+        return self.now_ms / 1000
+
+
+class OneCallAtATime:
+    """A client whose calls are atomic, as DynamoDB's are and moto's, in threads, are not."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._lock = Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not callable(found) or name == "exceptions":
+            return found
+
+        def call(**arguments: Any) -> Any:
+            with self._lock:
+                return found(**arguments)
+
+        return call
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sql_log(tmp_path: Path, clock: Clock) -> Iterator[SqlLog]:
+    engine = open_sqlite(tmp_path / "log.db", busy_timeout_ms=500)
+    yield SqlLog(
+        engine,
+        retention_ms=RETENTION_S * 1000,
+        id_window_ms=ID_WINDOW_S * 1000,
+        now_ms=clock.wall_ms,
+        noise=os.urandom,
+    )
+    engine.dispose()
+
+
+@pytest.fixture
+def make_dynamodb_log(clock: Clock) -> Callable[[Tables], DynamoDbLog]:
+    """Another process's log on the same tables."""
+    return lambda tables: DynamoDbLog(
+        tables,
+        retention_s=RETENTION_S,
+        id_window_s=ID_WINDOW_S,
+        now_ms=clock.wall_ms,
+        monotonic_s=clock.monotonic_s,
+        noise=os.urandom,
+        sleep=lambda _: None,
+    )
+
+
+@pytest.fixture
+def dynamodb_log(
+    make_dynamodb_log: Callable[[Tables], DynamoDbLog], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DynamoDbLog]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        client: Any = OneCallAtATime(boto3.client("dynamodb", region_name="us-east-1"))
+        yield make_dynamodb_log(create_tables(client, "bellwire-log", "bellwire-keyed"))
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def log(request: pytest.FixtureRequest) -> UpdateLog:
+    """Every implementation of the port, one after another."""
+    name = {"sqlite": "sql_log", "dynamodb": "dynamodb_log"}[request.param]
+    found: UpdateLog = request.getfixturevalue(name)
+    return found
