@@ -15,6 +15,9 @@ PROTOCOL_VERSION: Final = 1
 MAX_UPDATE_BYTES: Final = 102_400  # protocol §1
 MAX_PAYLOAD_BYTES: Final = 131_072  # AWS IoT Core quota "payload", 128 KB
 MAX_KEY_BYTES: Final = 256
+LIBRARY_ID_PREFIX: Final = "auto:"
+"""Begins an id that a library made for its own retries: remembered briefly, not pushed."""
+LIBRARY_ID_WINDOW_MS: Final = 600_000
 
 Op = Literal["event", "set", "delete"]
 OPS: Final[tuple[Op, ...]] = ("event", "set", "delete")
@@ -93,6 +96,16 @@ def check_draft(draft: Draft) -> Draft:
     if size > MAX_UPDATE_BYTES:
         raise TooLarge(f"expected an update of at most {MAX_UPDATE_BYTES} bytes, found {size}")
     return draft
+
+
+def wire_id(draft_id: str | None) -> str | None:
+    """Tell the id that readers see: the caller's own, none that a library made for a retry."""
+    return None if draft_id is None or draft_id.startswith(LIBRARY_ID_PREFIX) else draft_id
+
+
+def id_window_ms(draft_id: str, callers_ms: int) -> int:
+    """Tell how long an id is remembered: a library retries for minutes, a caller for hours."""
+    return min(callers_ms, LIBRARY_ID_WINDOW_MS if wire_id(draft_id) is None else callers_ms)
 
 
 def encode_update(update: Update) -> dict[str, Json]:

@@ -7,7 +7,7 @@ from typing import Final
 from bellwire.aws.log_items import Block, Fence, Head, into_blocks, renumber
 from bellwire.epochs import new_epoch
 from bellwire.ports import Receipt
-from bellwire.updates import Draft, Position, Update
+from bellwire.updates import Draft, Position, Update, wire_id
 
 MAX_WARM_S: Final = 900
 CLOCK_MARGIN_S: Final = 240  # two writers' clocks may each be two minutes off
@@ -49,7 +49,8 @@ class Write:
 
     tail: Tail
     blocks: tuple[Block, ...]
-    ids: tuple[str, ...]
+    ids: tuple[tuple[str, int], ...]
+    """Each id to remember, and the seq it gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,15 @@ def plan_write(
     channel: str, drafts: Sequence[Draft], tail: Tail, now: Moment, retention_s: int, token: str
 ) -> Write:
     """Lay drafts into the slots after a tail."""
-    updates = [Update(1, d.op, d.key, d.data, d.id) for d in drafts]
+    updates = [Update(1, d.op, d.key, d.data, wire_id(d.id)) for d in drafts]
     # Never earlier than the update before it, whatever this writer's clock says.
     expires_at_s = max(tail.expires_at_s, now.wall_s + retention_s)
     blocks = tuple(
         Block(channel, tail.generation, tail.epoch, token, expires_at_s, group)
         for group in into_blocks(renumber(updates, tail.seq, now.wall_ms))
     )
-    return Write(tail, blocks, tuple(d.id for d in drafts if d.id is not None))
+    ids = tuple((d.id, s) for s, d in enumerate(drafts, tail.seq + 1) if d.id is not None)
+    return Write(tail, blocks, ids)
 
 
 def tail_after(block: Block, now: Moment) -> Tail:

@@ -37,7 +37,7 @@ from bellwire.aws.log_items import (
 )
 from bellwire.errors import TooLarge, Upstream
 from bellwire.ports import Receipt
-from bellwire.updates import Draft, Position
+from bellwire.updates import Draft, Position, id_window_ms
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
@@ -154,33 +154,36 @@ class Appender:
 
     def _actions(self, write: Write) -> "list[TransactWriteItemTypeDef]":
         """The transaction: blocks, then ids, then the head and the fence of a new generation."""
-        log, keyed = self._tables.log, self._tables.keyed
+        log = self._tables.log
         actions: list[TransactWriteItemTypeDef] = [
             {"Put": _put(log, "n", encode_block(block))} for block in write.blocks
         ]
-        actions += [{"Put": self._id_put(write, keyed, i)} for i in write.ids]
+        actions += [{"Put": self._id_put(write, i, seq)} for i, seq in write.ids]
         if write.tail.is_opening:
             actions.append(self._opening(write))
         if write.tail.fence is not None:
             actions.append({"Put": _put(log, "n", encode_fence(write.tail.fence))})
         return actions
 
-    def _id_put(self, write: Write, table: str, draft_id: str) -> Any:
-        block, update = next(
-            (block, u) for block in write.blocks for u in block.updates if u.id == draft_id
+    def _id_put(self, write: Write, draft_id: str, seq: int) -> Any:
+        block = write.blocks[0]
+        at_ms = block.updates[0].at_ms
+        window_s = id_window_ms(draft_id, self._id_window_s * 1000) // 1000
+        put = _put(
+            self._tables.keyed,
+            "k",
+            {
+                "channel": {"S": block.channel},
+                "k": {"S": f"i:{draft_id}"},
+                "n": {"N": str(slot(block.generation, seq))},
+                "epoch": {"S": block.epoch},
+                "at": {"N": str(at_ms)},
+                "expires_at": {"N": str(at_ms // 1000 + window_s)},
+            },
         )
-        item: dict[str, AttributeValueTypeDef] = {
-            "channel": {"S": block.channel},
-            "k": {"S": f"i:{draft_id}"},
-            "n": {"N": str(slot(block.generation, update.seq))},
-            "epoch": {"S": block.epoch},
-            "at": {"N": str(update.at_ms)},
-            "expires_at": {"N": str(update.at_ms // 1000 + self._id_window_s)},
-        }
-        put = _put(table, "k", item)
         # TTL deletes late: an id past its window is as good as gone.
         put["ConditionExpression"] += " OR expires_at < :now"
-        put["ExpressionAttributeValues"] = {":now": {"N": str(update.at_ms // 1000)}}
+        put["ExpressionAttributeValues"] = {":now": {"N": str(at_ms // 1000)}}
         return put
 
     def _opening(self, write: Write) -> "TransactWriteItemTypeDef":
@@ -215,7 +218,7 @@ class Appender:
                 continue
             id_at = at - len(write.blocks)
             if 0 <= id_at < len(write.ids):
-                known[write.ids[id_at]] = _known_id(reason["Item"])
+                known[write.ids[id_at][0]] = _known_id(reason["Item"])
             elif id_at == len(write.ids) and write.tail.is_opening:
                 has_head_moved = True
             else:

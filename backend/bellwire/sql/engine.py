@@ -18,15 +18,24 @@ from bellwire.sql.tables import metadata
 BUSY_TIMEOUT_MS = 5_000
 
 
-def open_sqlite(path: Path, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
-    """Open or create a log in a SQLite file; `busy_timeout_ms` is how long a lock is waited for.
+def open_sqlite(
+    path: Path, *, pool_size: int = 5, busy_timeout_ms: int = BUSY_TIMEOUT_MS
+) -> Engine:
+    """Open or create a log in a SQLite file.
+
+    Args:
+        path: the file; its directory must be there.
+        pool_size: how many threads may use it at the same time.
+        busy_timeout_ms: how long another process's lock is waited for.
 
     Raises:
         Upstream: the file cannot be opened, or is not a database.
     """
     with mapped_errors(f"the update log {path}"):
         engine = create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": busy_timeout_ms / 1000}
+            f"sqlite:///{path}",
+            pool_size=pool_size,
+            connect_args={"timeout": busy_timeout_ms / 1000},
         )
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

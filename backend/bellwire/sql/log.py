@@ -13,7 +13,7 @@ from bellwire.epochs import new_epoch
 from bellwire.ports import Receipt, Run, Snapshot
 from bellwire.sql.engine import reading, writing
 from bellwire.sql.tables import heads, ids, states, updates
-from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update
+from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update, id_window_ms, wire_id
 from bellwire.wire_json import Json, encode_json, size_bytes
 
 
@@ -56,7 +56,7 @@ class SqlLog:
                     tail = replace(tail, seq=tail.seq + 1)
                     known = Receipt(tail, now_ms)
                     fresh.append(
-                        Update(tail.seq, draft.op, draft.key, draft.data, draft.id, now_ms)
+                        Update(tail.seq, draft.op, draft.key, draft.data, wire_id(draft.id), now_ms)
                     )
                     self._remember_id(connection, channel, draft.id, known)
                 receipts.append(known)
@@ -161,7 +161,7 @@ class SqlLog:
                 epoch=receipt.position.epoch,
                 seq=receipt.position.seq,
                 at_ms=receipt.at_ms,
-                expires_at_ms=receipt.at_ms + self._id_window_ms,
+                expires_at_ms=receipt.at_ms + id_window_ms(draft_id, self._id_window_ms),
             )
         )
 

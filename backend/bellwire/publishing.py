@@ -1,0 +1,93 @@
+"""The use case of every job: give updates their numbers, then push them.
+
+Log first, push second: a publish is acknowledged when it is in the log.
+"""
+
+from collections.abc import Sequence
+
+from bellwire.channels import check_channel
+from bellwire.errors import BellwireError, Conflict, Malformed
+from bellwire.fanout import push_appended
+from bellwire.ports import Broker, Receipt, UpdateLog
+from bellwire.publications import Publication, Published, Result, encode_publication
+from bellwire.updates import Draft, check_draft
+from bellwire.wire_json import size_bytes
+
+MAX_APPEND = 50  # what every log takes in one append
+MAX_APPEND_BYTES = 1_048_576
+
+
+def publish(
+    publications: Sequence[Publication], *, log: UpdateLog, broker: Broker, stage: str
+) -> list[Result]:
+    """Publish in order; what cannot be published gets an error in its place.
+
+    The order within a channel is kept: after a channel's first failure the rest of it is refused.
+    Channels do not hold each other up.
+    """
+    results: dict[int, Result] = {}
+    by_channel: dict[str, list[int]] = {}
+    for at, publication in enumerate(publications):
+        by_channel.setdefault(publication.channel, []).append(at)
+    for channel, places in by_channel.items():
+        results |= _publish_channel(channel, places, publications, log, broker, stage)
+    return [results[at] for at in range(len(publications))]
+
+
+def _publish_channel(
+    channel: str,
+    places: Sequence[int],
+    publications: Sequence[Publication],
+    log: UpdateLog,
+    broker: Broker,
+    stage: str,
+) -> dict[int, Result]:
+    done: dict[int, Result] = {}
+    drafts, failure = _check(channel, [publications[at] for at in places])
+    waiting = list(places)
+    for group in _groups(drafts):
+        try:
+            receipts = log.append(channel, group)
+        except BellwireError as error:
+            failure = error
+            break
+        push_appended(channel, group, receipts, log=log, broker=broker, stage=stage)
+        for receipt in receipts:
+            done[waiting.pop(0)] = _published(channel, receipt)
+    for at in waiting:
+        done[at] = failure or Conflict(f"not published: an earlier update of {channel} failed")
+        failure = None
+    return done
+
+
+def _check(
+    channel: str, publications: Sequence[Publication]
+) -> tuple[list[Draft], BellwireError | None]:
+    """Take the drafts up to the first that is refused, and why it is."""
+    drafts: list[Draft] = []
+    for publication in publications:
+        try:
+            if isinstance(publication.draft, Malformed):
+                return drafts, publication.draft
+            check_channel(channel)
+            drafts.append(check_draft(publication.draft))
+        except BellwireError as error:
+            return drafts, error
+    return drafts, None
+
+
+def _groups(drafts: Sequence[Draft]) -> list[list[Draft]]:
+    groups: list[list[Draft]] = []
+    used = 0
+    for draft in drafts:
+        size = size_bytes(encode_publication("", draft))
+        if not groups or len(groups[-1]) == MAX_APPEND or used + size > MAX_APPEND_BYTES:
+            groups.append([])
+            used = 0
+        groups[-1].append(draft)
+        used += size
+    return groups
+
+
+def _published(channel: str, receipt: Receipt) -> Published:
+    return Published(channel, receipt.position.epoch, receipt.position.seq, receipt.is_duplicate)
