@@ -1,0 +1,44 @@
+"""What can keep the stand-in from starting. How clients are refused lives where they are answered.
+
+StandInError
+├── PortInUse              another process listens where we were told to
+├── PortUnusable           the address cannot be listened on for another reason
+├── DataDirectoryUnusable  the directory, or a file in it, cannot be used
+└── PolicyRefused          a policy document holds something we would not enforce faithfully
+"""
+
+from pathlib import Path
+
+
+class StandInError(Exception):
+    """The stand-in cannot start; the message is one line for a person."""
+
+
+class PortInUse(StandInError):
+    """Another process listens on a port that was asked for."""
+
+    def __init__(self, host: str, port: int, *, used_for: str) -> None:
+        self.host, self.port = host, port
+        super().__init__(
+            f"port {port} on {host} is in use by another process; it is wanted for {used_for}"
+        )
+
+
+class PortUnusable(StandInError):
+    """The host is not one of this machine's, or the port needs rights that are missing."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        self.host, self.port = host, port
+        super().__init__(f"cannot listen on port {port} of {host}: {why}")
+
+
+class DataDirectoryUnusable(StandInError):
+    """The data directory cannot be made, read or written, or holds a file that is not ours."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(f"cannot keep the stand-in's keys in {path}: {why}")
+
+
+class PolicyRefused(StandInError):
+    """A policy document contains an element that would not be enforced as AWS enforces it."""

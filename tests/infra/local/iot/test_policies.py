@@ -1,0 +1,185 @@
+"""The evaluator by itself, and the project's documents through it."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bellwire_local.errors import PolicyRefused
+from bellwire_local.identity.principals import Principal
+from bellwire_local.iot.authorization import Authorizer
+from bellwire_local.iot.policies import PolicyDocument, evaluate, read_policy
+
+if TYPE_CHECKING:
+    from _pytest.logging import LogCaptureFixture
+
+ME = "us-east-1:11111111-1111-4111-8111-111111111111"
+YOU = "us-east-1:22222222-2222-4222-8222-222222222222"
+GUEST = Principal("guest_role", "CognitoIdentityCredentials", ME, "pool", ("unauthenticated",))
+JOB = Principal("publisher_role", "job")
+OPERATOR = Principal("operator_role", "operator")
+STRANGER = Principal("no_such_role", "x")
+
+TRUTH = [
+    (GUEST, "iot:Connect", f"client/{ME}", True),
+    (GUEST, "iot:Connect", f"client/{ME}-tab_1", True),
+    (GUEST, "iot:Connect", f"client/{ME}x", False),
+    (GUEST, "iot:Connect", f"client/{YOU}", False),
+    (GUEST, "iot:Connect", f"client/{ME}-#", False),
+    (GUEST, "iot:Connect", f"client/{ME}-+", False),
+    (GUEST, "iot:Connect", f"client/{ME}-a/b", False),
+    (GUEST, "iot:Connect", "client/job-1", False),
+    (GUEST, "iot:Connect", "client/$GEN/1", False),
+    (GUEST, "iot:Subscribe", "topicfilter/dev/public/host", True),
+    (GUEST, "iot:Subscribe", "topicfilter/dev/public/#", True),
+    (GUEST, "iot:Subscribe", "topicfilter/dev/#", False),
+    (GUEST, "iot:Subscribe", "topicfilter/#", False),
+    (GUEST, "iot:Subscribe", "topicfilter/dev/+/host", False),
+    (GUEST, "iot:Subscribe", "topicfilter/prod/public/host", False),
+    (GUEST, "iot:Subscribe", f"topicfilter/dev/user/{ME}/inbox", False),
+    (GUEST, "iot:Receive", "topic/dev/public/host", True),
+    (GUEST, "iot:Receive", "topic/dev/publicity", False),
+    (GUEST, "iot:Receive", f"topic/dev/user/{ME}/inbox", False),
+    (GUEST, "iot:Publish", "topic/dev/public/host", False),
+    (GUEST, "iot:RetainPublish", "topic/dev/public/host", False),
+    (JOB, "iot:Connect", "client/job-7", True),
+    (JOB, "iot:Connect", "client/jobs", False),
+    (JOB, "iot:Connect", "client/job-#", False),
+    (JOB, "iot:Connect", f"client/{ME}", False),
+    (JOB, "iot:Publish", "topic/dev/public/host", True),
+    (JOB, "iot:Publish", f"topic/dev/user/{ME}/inbox", True),
+    (JOB, "iot:Publish", "topic/prod/public/host", False),
+    (JOB, "iot:Publish", "topic/devil/x", False),
+    (JOB, "iot:RetainPublish", "topic/dev/public/host", False),
+    (JOB, "iot:Subscribe", "topicfilter/dev/public/host", False),
+    (JOB, "iot:Receive", "topic/dev/public/host", False),
+    (JOB, "iot:DeleteConnection", f"client/{ME}", False),
+    (OPERATOR, "iot:Publish", "topic/dev/public/host", True),
+    (OPERATOR, "iot:RetainPublish", "topic/dev/public/host", True),
+    (OPERATOR, "iot:RetainPublish", "topic/prod/public/host", False),
+    (OPERATOR, "iot:GetRetainedMessage", "topic/dev/public/host", True),
+    (OPERATOR, "iot:ListRetainedMessages", "retained", True),
+    (OPERATOR, "iot:GetConnection", f"client/{ME}", True),
+    (OPERATOR, "iot:DeleteConnection", f"client/{ME}", True),
+    (OPERATOR, "iot:ListSubscriptions", f"client/{ME}", True),
+    (OPERATOR, "iot:SendDirectMessage", f"client/{ME}", True),
+    (OPERATOR, "iot:Connect", "client/job-1", False),
+    (OPERATOR, "iot:Subscribe", "topicfilter/dev/public/host", False),
+    (STRANGER, "iot:Connect", "client/x", False),
+]
+
+
+@pytest.mark.parametrize(("who", "action", "resource", "expected"), TRUTH)
+def test_truth_table(
+    roles: dict[str, PolicyDocument], who: Principal, action: str, resource: str, *, expected: bool
+) -> None:
+    authorizer = Authorizer("us-east-1", "000000000000", roles)
+    decision = authorizer.decide(who, action, resource, source_ip="127.0.0.1", client_id="c")
+    assert decision.is_allowed is expected
+
+
+def _document(**statement: object) -> PolicyDocument:
+    full = {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*", **statement}
+    present = {name: value for name, value in full.items() if value is not None}
+    return {"Version": "2012-10-17", "Statement": present}
+
+
+@pytest.mark.parametrize(
+    ("statement", "action", "resource", "expected"),
+    [
+        ({"Action": "iot:*"}, "iot:Publish", "x", True),
+        ({"Action": "IOT:publish"}, "iot:Publish", "x", True),
+        ({"Action": "iot:Pub?ish"}, "iot:Publish", "x", True),
+        ({"Action": ["iot:Receive", "iot:Publish"]}, "iot:Publish", "x", True),
+        ({"Resource": "a/*/c"}, "iot:Publish", "a/b/b/c", True),
+        ({"Resource": "a/*/c"}, "iot:Publish", "a/c", False),
+        ({"Resource": "a?"}, "iot:Publish", "ab", True),
+        ({"Resource": "a?"}, "iot:Publish", "a", False),
+        ({"Resource": "A"}, "iot:Publish", "a", False),
+        ({"Resource": "a.b"}, "iot:Publish", "axb", False),
+        ({"Resource": "a/+/#"}, "iot:Publish", "a/b/c", False),
+        ({"Resource": "a/+/#"}, "iot:Publish", "a/+/#", True),
+        ({"Resource": "a${*}b"}, "iot:Publish", "a*b", True),
+        ({"Resource": "a${*}b"}, "iot:Publish", "axb", False),
+        ({"Resource": "a${?}b${$}"}, "iot:Publish", "a?b$", True),
+        ({"Resource": "x/${iot:ClientId}"}, "iot:Publish", "x/*", True),
+        ({"Resource": "x/${iot:ClientId}"}, "iot:Publish", "x/anything", False),
+        ({"Resource": "x/${aws:SourceIp}"}, "iot:Publish", "x/10.0.0.1", True),
+        ({"Resource": "${cognito-identity.amazonaws.com:sub}*"}, "iot:Publish", "x", False),
+        ({"Action": None, "NotAction": "iot:Connect"}, "iot:Publish", "x", True),
+        ({"Action": None, "NotAction": "iot:Publish"}, "iot:Publish", "x", False),
+        ({"Resource": None, "NotResource": ["a", "b"]}, "iot:Publish", "c", True),
+        ({"Resource": None, "NotResource": ["a", "b"]}, "iot:Publish", "b", False),
+        ({"Resource": "a\nb"}, "iot:Publish", "a\nb", True),
+        ({"Resource": "*"}, "iot:Publish", "a\nb", True),
+    ],
+)
+def test_matching(
+    statement: dict[str, object], action: str, resource: str, *, expected: bool
+) -> None:
+    policy = read_policy("p", _document(**statement))
+    variables = {"iot:ClientId": "*", "aws:SourceIp": "10.0.0.1"}
+    assert evaluate([policy], action, resource, variables).is_allowed is expected
+
+
+def test_deny_wins_wherever_it_stands() -> None:
+    allow = read_policy("allow", _document(Resource="a*"))
+    deny = read_policy("deny", _document(Effect="Deny", Resource="ab"))
+    for policies in ([allow, deny], [deny, allow]):
+        assert evaluate(policies, "iot:Publish", "aa", {}).is_allowed
+        verdict = evaluate(policies, "iot:Publish", "ab", {})
+        assert not verdict.is_allowed
+        assert verdict.policy is deny
+
+
+@pytest.mark.parametrize(
+    ("document", "complaint"),
+    [
+        (_document(Condition={}), "'Condition' is not enforced"),
+        (_document(Principal="*"), "'Principal' is not enforced"),
+        (_document(Effect="allow"), "Effect is 'allow'"),
+        (_document(NotAction="x"), "exactly one of Action and NotAction"),
+        (_document(Resource=None), "exactly one of Resource and NotResource"),
+        (_document(Resource=[]), "Resource is empty"),
+        (_document(Resource=7), "holds 7"),
+        (_document(Resource="${aws:username}"), "${aws:username} is not resolved"),
+        (_document(Resource="arn:aws:iot:{region}:1:x"), "{region} was not replaced"),
+        ({"Version": "2008-10-17", "Statement": []}, "'2012-10-17' is expected"),
+        ({"Version": "2012-10-17"}, "statement 0 is None"),
+        ({"Version": "2012-10-17", "Statement": [], "Extra": 1}, "'Extra' is not enforced"),
+    ],
+)
+def test_what_is_not_enforced_is_refused(document: PolicyDocument, complaint: str) -> None:
+    with pytest.raises(PolicyRefused) as caught:
+        read_policy("some_role", document)
+    assert complaint in str(caught.value)
+    assert str(caught.value).startswith("some_role")
+
+
+def test_a_refusal_explains_itself_in_one_log_line(
+    roles: dict[str, PolicyDocument], caplog: "LogCaptureFixture"
+) -> None:
+    authorizer = Authorizer("us-east-1", "000000000000", roles)
+    missing = authorizer.decide(
+        GUEST, "iot:Subscribe", "topicfilter/dev/*", source_ip="127.0.0.1", client_id=ME
+    )
+    denied = authorizer.decide(
+        GUEST, "iot:Connect", f"client/{ME}-#", source_ip="127.0.0.1", client_id=f"{ME}-#"
+    )
+    assert missing.documents == ("guest_role",)
+    assert missing.remedy == {
+        "Effect": "Allow",
+        "Action": "iot:Subscribe",
+        "Resource": "arn:aws:iot:us-east-1:000000000000:topicfilter/dev/${*}",
+    }
+    assert denied.remedy is None
+    assert denied.statement == "NoClientIdThatHidesItsConnection"
+    arn = "arn:aws:iot:us-east-1:000000000000"
+    asked = f"for guest_role/{ME} (asked guest_role)"
+    resource = f"{arn}:topicfilter/dev/${{*}}"
+    remedy = f'{{"Effect": "Allow", "Action": "iot:Subscribe", "Resource": "{resource}"}}'
+    denial = f"statement {denied.statement} denies it"
+    nothing = "no statement allows it; this one would"
+    assert caplog.messages == [
+        f"refused iot:Subscribe on {arn}:topicfilter/dev/* {asked}: {nothing}: {remedy}",
+        f"refused iot:Connect on {arn}:client/{ME}-# {asked}: {denial}",
+    ]
