@@ -1,0 +1,111 @@
+"""AWS credentials that prove themselves: what was granted is read out of them, not out of a table.
+
+The secret follows from the access key id and a master key; the session token carries its claims
+under a seal. Whoever holds the master key can check what another process issued, or an earlier one.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import secrets
+from dataclasses import asdict, dataclass
+
+from bellwire_local.identity.principals import Principal
+
+TEMPORARY_PREFIX, LONG_LIVED_PREFIX = "ASIA", "AKIA"
+_SEAL_BYTES = 32
+
+
+class CredentialsRefused(Exception):
+    """The credentials are not ours, or not good any more; the message is what AWS answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client signs with; long-lived ones have neither a session token nor an expiry."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None
+    expires_at: int | None
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What credentials stand for, and the secret that their signatures are checked with."""
+
+    principal: Principal
+    secret_access_key: str
+
+
+class CredentialIssuer:
+    """Issues credentials under one master key and recognises them again."""
+
+    def __init__(self, master_key: bytes) -> None:
+        self._master_key = master_key
+        self._long_lived: dict[str, Principal] = {}
+
+    def issue_temporary(self, principal: Principal, expires_at: int) -> Credentials:
+        """Make credentials that end at `expires_at` (seconds since 1970)."""
+        access_key_id = TEMPORARY_PREFIX + _key_id_tail(secrets.token_bytes(10))
+        claims = {"key": access_key_id, "exp": expires_at, **asdict(principal)}
+        content = json.dumps(claims, separators=(",", ":")).encode()
+        token = base64.urlsafe_b64encode(self._derive("seal", content) + content).decode()
+        return Credentials(access_key_id, self._secret_of(access_key_id), token, expires_at)
+
+    def issue_long_lived(self, principal: Principal) -> Credentials:
+        """Make, or make again, the one key pair of a principal; good while this issuer lives."""
+        name = f"{principal.role}/{principal.session_name}".encode()
+        access_key_id = LONG_LIVED_PREFIX + _key_id_tail(self._derive("key id", name)[:10])
+        self._long_lived[access_key_id] = principal
+        return Credentials(access_key_id, self._secret_of(access_key_id), None, None)
+
+    def look_up(self, access_key_id: str, session_token: str | None, now_s: float) -> Grant:
+        """Say what credentials stand for.
+
+        Raises:
+            CredentialsRefused: they were not issued under this master key, or have expired.
+        """
+        if access_key_id in self._long_lived and session_token is None:
+            return Grant(self._long_lived[access_key_id], self._secret_of(access_key_id))
+        claims = self._open(session_token or "")
+        if claims is None or claims.pop("key") != access_key_id:
+            raise CredentialsRefused("The security token included in the request is invalid.")
+        if now_s >= int(str(claims.pop("exp"))):
+            raise CredentialsRefused("The security token included in the request is expired.")
+        return Grant(_read_principal(claims), self._secret_of(access_key_id))
+
+    def _open(self, session_token: str) -> dict[str, object] | None:
+        try:
+            sealed = base64.b64decode(session_token, altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        seal, content = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
+        if not hmac.compare_digest(seal, self._derive("seal", content)):
+            return None
+        claims = json.loads(content)
+        return claims if isinstance(claims, dict) else None
+
+    def _secret_of(self, access_key_id: str) -> str:
+        return base64.b64encode(self._derive("secret", access_key_id.encode()))[:40].decode()
+
+    def _derive(self, purpose: str, content: bytes) -> bytes:
+        return hmac.digest(self._master_key, purpose.encode() + b"\0" + content, "sha256")
+
+
+def _key_id_tail(entropy: bytes) -> str:
+    return base64.b32encode(entropy).decode()
+
+
+def _read_principal(claims: dict[str, object]) -> Principal:
+    amr = claims["amr"]
+    identity_id, pool_id = claims["identity_id"], claims["pool_id"]
+    return Principal(
+        role=str(claims["role"]),
+        session_name=str(claims["session_name"]),
+        identity_id=None if identity_id is None else str(identity_id),
+        pool_id=None if pool_id is None else str(pool_id),
+        amr=tuple(map(str, amr)) if isinstance(amr, list) else (),
+    )

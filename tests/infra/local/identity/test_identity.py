@@ -1,0 +1,124 @@
+"""Credentials, guest identities and the keyring, each across a restart."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from bellwire_local.errors import DataDirectoryUnusable
+from bellwire_local.identity.credentials import CredentialIssuer, CredentialsRefused
+from bellwire_local.identity.identities import GuestIdentities
+from bellwire_local.identity.keyring import KEYRING_FILE, open_keyring
+from bellwire_local.identity.principals import Principal
+
+MASTER_KEY = bytes(range(32))
+GUEST = Principal("guest_role", "CognitoIdentityCredentials", "us-east-1:x", "pool", ("a", "b"))
+JOB = Principal("publisher_role", "job")
+
+
+def test_temporary_credentials_prove_themselves_to_another_issuer() -> None:
+    issued = CredentialIssuer(MASTER_KEY).issue_temporary(GUEST, expires_at=1000)
+    assert issued.access_key_id.startswith("ASIA")
+    assert len(issued.access_key_id) == 20
+    assert len(issued.secret_access_key) == 40
+    restarted = CredentialIssuer(MASTER_KEY)
+    grant = restarted.look_up(issued.access_key_id, issued.session_token, 999.9)
+    assert grant.principal == GUEST
+    assert grant.secret_access_key == issued.secret_access_key
+
+
+def test_temporary_credentials_expire() -> None:
+    issuer = CredentialIssuer(MASTER_KEY)
+    issued = issuer.issue_temporary(GUEST, expires_at=1000)
+    with pytest.raises(CredentialsRefused, match="expired"):
+        issuer.look_up(issued.access_key_id, issued.session_token, 1000)
+
+
+def test_tokens_do_not_fit_other_keys_or_other_masters() -> None:
+    issuer = CredentialIssuer(MASTER_KEY)
+    one, other = issuer.issue_temporary(GUEST, 1000), issuer.issue_temporary(GUEST, 1000)
+    token = one.session_token or ""
+    for access_key_id, session_token in (
+        (other.access_key_id, token),
+        (one.access_key_id, None),
+        (one.access_key_id, ""),
+        (one.access_key_id, token[:-4]),
+        (one.access_key_id, "A" + token[1:] if token[0] != "A" else "B" + token[1:]),
+        (one.access_key_id, "é"),
+    ):
+        with pytest.raises(CredentialsRefused, match="invalid"):
+            issuer.look_up(access_key_id, session_token, 0)
+    with pytest.raises(CredentialsRefused, match="invalid"):
+        CredentialIssuer(b"x" * 32).look_up(one.access_key_id, token, 0)
+
+
+def test_long_lived_credentials_are_the_same_after_a_restart() -> None:
+    first = CredentialIssuer(MASTER_KEY).issue_long_lived(JOB)
+    restarted = CredentialIssuer(MASTER_KEY)
+    with pytest.raises(CredentialsRefused):
+        restarted.look_up(first.access_key_id, None, 0)
+    assert restarted.issue_long_lived(JOB) == first
+    assert first.access_key_id.startswith("AKIA")
+    assert first.session_token is None
+    assert first.expires_at is None
+    assert restarted.look_up(first.access_key_id, None, 10**10).principal == JOB
+    assert restarted.issue_long_lived(Principal("operator_role", "job")) != first
+
+
+def test_guest_identities_are_known_again_and_cannot_be_made_up() -> None:
+    identity_id = GuestIdentities(MASTER_KEY, "us-east-1", "pool").create()
+    again = GuestIdentities(MASTER_KEY, "us-east-1", "pool")
+    assert again.is_known(identity_id)
+    assert again.create() != identity_id
+    other_digit = "0" if identity_id[-1] != "0" else "1"
+    for made_up in (
+        identity_id[:-1] + other_digit,
+        identity_id.upper(),
+        identity_id.replace("us-east-1", "eu-west-1"),
+        "us-east-1:11111111-1111-4111-8111-111111111111",
+        "us-east-1:",
+        "",
+        "é",
+    ):
+        assert not again.is_known(made_up)
+    assert not GuestIdentities(MASTER_KEY, "us-east-1", "other").is_known(identity_id)
+    assert not GuestIdentities(b"x" * 32, "us-east-1", "pool").is_known(identity_id)
+
+
+def test_keyring_is_made_once_and_private(tmp_path: Path) -> None:
+    data_dir = tmp_path / "new" / "data"
+    made = open_keyring(data_dir)
+    assert open_keyring(data_dir) == made
+    assert stat.S_IMODE((data_dir / KEYRING_FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    assert [path.name for path in data_dir.iterdir()] == [KEYRING_FILE]
+    assert open_keyring(tmp_path / "other") != made
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "not json",
+        "[]",
+        "{}",
+        json.dumps({"version": 1, "master_key": "AAAA", "pool_guid": "x"}),
+        json.dumps({"version": 1, "master_key": "AAAA", "pool_guid": str("0" * 32)}),
+    ],
+)
+def test_a_damaged_keyring_is_named_and_left_alone(tmp_path: Path, content: str) -> None:
+    path = tmp_path / KEYRING_FILE
+    path.write_text(content)
+    with pytest.raises(DataDirectoryUnusable) as caught:
+        open_keyring(tmp_path)
+    assert str(path) in str(caught.value)
+    assert path.read_text() == content
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataDirectoryUnusable) as caught:
+        open_keyring(tmp_path / "file" / "data")
+    assert str(tmp_path / "file" / "data") in str(caught.value)
+    assert "Not a directory" in str(caught.value)
