@@ -1,0 +1,226 @@
+"""Signature Version 4, verified: in the query of a WebSocket URL or in a request's headers.
+
+Pure: the request, the time and a way to look credentials up go in; who signed, or a refusal, comes
+out.
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, unquote
+
+from bellwire_local.identity.credentials import CredentialsRefused, Grant
+from bellwire_local.iot import limits
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+_DATE_FORM = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS "
+    "Secret Access Key and signing method. Consult the service documentation for details."
+)
+
+
+class SignatureRefused(Exception):
+    """The request proves nobody's identity; the message is what AWS answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """A request as it came over the wire: `path` and `query` still percent-encoded, header names
+    in lower case, `body_sha256` in hexadecimal."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body_sha256: str = EMPTY_SHA256
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """What a signature is held against."""
+
+    region: str
+    services: tuple[str, ...]
+    look_up: Callable[[str, str | None, float], Grant]
+    """Access key id, session token, now in seconds → the grant, or CredentialsRefused."""
+
+    def verify(self, request: ReceivedRequest, now_s: float) -> Grant:
+        """Find out who signed `request`.
+
+        Raises:
+            SignatureRefused: it is unsigned, wrongly signed, not current, or out of scope.
+        """
+        claim = _read_claim(request)
+        self._check_scope(claim)
+        try:
+            grant = self.look_up(claim.access_key_id, claim.session_token, now_s)
+        except CredentialsRefused as refusal:
+            raise SignatureRefused(str(refusal)) from refusal
+        _check_time(claim, now_s)
+        wanted = claim.signature.encode()
+        for headers in _readings_of(request.headers):
+            if hmac.compare_digest(_sign(request, headers, claim, grant).encode(), wanted):
+                return grant
+        raise SignatureRefused(_MISMATCH)
+
+    def _check_scope(self, claim: "_Claim") -> None:
+        if claim.region != self.region:
+            raise SignatureRefused(
+                f"Credential should be scoped to a valid region, not '{claim.region}'."
+            )
+        if claim.service not in self.services:
+            expected = " or ".join(f"'{service}'" for service in self.services)
+            raise SignatureRefused(f"Credential should be scoped to correct service: {expected}.")
+        if claim.scope_date != claim.signed_at[:8]:
+            raise SignatureRefused(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
+                f"from HTTP: '{claim.scope_date}' != '{claim.signed_at[:8]}'."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a request says about its own signature."""
+
+    access_key_id: str
+    scope_date: str
+    region: str
+    service: str
+    signed_at: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    session_token: str | None
+
+    @property
+    def scope(self) -> str:
+        return f"{self.scope_date}/{self.region}/{self.service}/aws4_request"
+
+
+def _read_claim(request: ReceivedRequest) -> _Claim:
+    authorization = request.headers.get("authorization")
+    if authorization is None:
+        return _make_claim(_read_query_fields(request.query))
+    algorithm, _, rest = authorization.partition(" ")
+    fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    return _make_claim(
+        {
+            "X-Amz-Algorithm": algorithm,
+            "X-Amz-Credential": fields.get("Credential", ""),
+            "X-Amz-SignedHeaders": fields.get("SignedHeaders", ""),
+            "X-Amz-Signature": fields.get("Signature", ""),
+            "X-Amz-Date": request.headers.get("x-amz-date", ""),
+            "X-Amz-Security-Token": request.headers.get("x-amz-security-token", ""),
+        }
+    )
+
+
+def _read_query_fields(query: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in _split_query(query):
+        if name.startswith("X-Amz-") and name in fields:
+            raise SignatureRefused(f"The query parameter '{name}' is given more than once.")
+        fields[name] = value
+    return fields
+
+
+def _make_claim(fields: Mapping[str, str]) -> _Claim:
+    signature = fields.get("X-Amz-Signature", "")
+    if not signature or not fields.get("X-Amz-Credential"):
+        raise SignatureRefused("Missing Authentication Token")
+    if fields.get("X-Amz-Algorithm") != ALGORITHM:
+        raise SignatureRefused(f"Unsupported signing algorithm; {ALGORITHM} is expected.")
+    credential = fields["X-Amz-Credential"].split("/")
+    if len(credential) != 5 or credential[4] != "aws4_request":
+        raise SignatureRefused(
+            "Credential must have the form <access key id>/<date>/<region>/<service>/aws4_request."
+        )
+    signed_at = fields.get("X-Amz-Date", "")
+    if not _DATE_FORM.fullmatch(signed_at):
+        raise SignatureRefused("X-Amz-Date must be in the form yyyymmddThhmmssZ.")
+    signed_headers = tuple(fields.get("X-Amz-SignedHeaders", "").split(";"))
+    if "host" not in signed_headers:
+        raise SignatureRefused("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+    return _Claim(
+        access_key_id=credential[0],
+        scope_date=credential[1],
+        region=credential[2],
+        service=credential[3],
+        signed_at=signed_at,
+        signed_headers=signed_headers,
+        signature=signature,
+        session_token=fields.get("X-Amz-Security-Token") or None,
+    )
+
+
+def _check_time(claim: _Claim, now_s: float) -> None:
+    try:
+        signed = datetime.strptime(claim.signed_at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise SignatureRefused("X-Amz-Date must be in the form yyyymmddThhmmssZ.") from error
+    now, skew = datetime.fromtimestamp(now_s, UTC), timedelta(seconds=limits.CLOCK_SKEW_S)
+    if signed < now - skew:
+        raise SignatureRefused(
+            f"Signature expired: {claim.signed_at} is now earlier than "
+            f"{_stamp(now - skew)} ({_stamp(now)} - 5 min.)"
+        )
+    if signed > now + skew:
+        raise SignatureRefused(
+            f"Signature not yet current: {claim.signed_at} is still later than "
+            f"{_stamp(now + skew)} ({_stamp(now)} + 5 min.)"
+        )
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+def _readings_of(headers: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """The headers as received, and with the port taken off Host: clients sign either."""
+    host = headers.get("host", "")
+    bare = re.sub(r":\d+$", "", host)
+    return [headers] if bare == host else [headers, {**headers, "host": bare}]
+
+
+def _sign(request: ReceivedRequest, headers: Mapping[str, str], claim: _Claim, grant: Grant) -> str:
+    canonical_headers = "".join(
+        f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in claim.signed_headers
+    )
+    canonical_request = "\n".join(
+        (
+            request.method,
+            quote(request.path, safe="/-_.~"),  # the encoded path is encoded once more
+            _canonical_query(request.query),
+            canonical_headers,
+            ";".join(claim.signed_headers),
+            request.body_sha256,
+        )
+    )
+    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
+    string_to_sign = "\n".join((ALGORITHM, claim.signed_at, claim.scope, digest))
+    key = f"AWS4{grant.secret_access_key}".encode()
+    for part in (claim.scope_date, claim.region, claim.service, "aws4_request", string_to_sign):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key.hex()
+
+
+def _canonical_query(query: str) -> str:
+    # IoT does not sign the session token of a WebSocket URL, unlike every other service.
+    unsigned = ("X-Amz-Signature", "X-Amz-Security-Token")
+    pairs = [
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
+        for name, value in _split_query(query)
+        if name not in unsigned
+    ]
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _split_query(query: str) -> list[tuple[str, str]]:
+    # Not parse_qsl: it would read "+" as a blank, which SigV4 does not.
+    parts = (part.partition("=") for part in query.split("&") if part)
+    return [(unquote(name), unquote(value)) for name, _, value in parts]
