@@ -1,0 +1,217 @@
+"""Many clients at one broker, with sockets of memory and a clock moved by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from bellwire_local.identity.principals import Principal
+from bellwire_local.iot import mqtt
+from bellwire_local.iot.authorization import Authorizer
+from bellwire_local.iot.broker import Broker, Connection
+
+ANYONE = Principal("role", "someone")
+
+
+def _role(*resources: str) -> dict[str, object]:
+    statement = {"Effect": "Allow", "Action": "iot:*", "Resource": list(resources)}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+@dataclass
+class MemoryOutlet:
+    """What a client would have read."""
+
+    sent: list[bytes] = field(default_factory=list)
+    stalled: bool = False
+    is_closed: bool = False
+
+    def send(self, encoded: bytes) -> None:
+        self.sent.append(encoded)
+
+    def is_stalled(self) -> bool:
+        return self.stalled
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def read(self) -> list[mqtt.Packet]:
+        """Return what arrived since the last look."""
+        stream, self.sent = b"".join(self.sent), []
+        return list(mqtt.Decoder(1_000_000).feed(stream))
+
+
+class World:
+    """A broker, its policies and its clock."""
+
+    def __init__(self, role: Mapping[str, object] | None = None) -> None:
+        self.now_s = 1000.0
+        self.authorizer = Authorizer("us-east-1", "1", {"role": role or _role("*")})
+        self.broker = Broker(self.authorizer, lambda: self.now_s)
+
+    def join(self, client_id: str, *filters: str) -> tuple[Connection, MemoryOutlet]:
+        outlet = MemoryOutlet()
+        connection = self.broker.open(outlet, ANYONE, "127.0.0.1")
+        self.say(connection, mqtt.Connect(client_id, keep_alive_s=60))
+        if filters:
+            self.say(connection, mqtt.Subscribe(1, tuple((name, 0) for name in filters)))
+        outlet.read()
+        return connection, outlet
+
+    def say(self, connection: Connection, *packets: mqtt.Packet) -> None:
+        self.broker.receive(connection, b"".join(map(mqtt.encode, packets)))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_message_is_encoded_once_for_all_its_readers(world: World) -> None:
+    outlets = [world.join(f"c{number}", "a/b")[1] for number in range(3)]
+    assert world.broker.publish("a/b", b"x") == 3
+    assert outlets[0].sent == [mqtt.encode(mqtt.Publish("a/b", b"x"))]
+    assert outlets[0].sent[0] is outlets[1].sent[0] is outlets[2].sent[0]
+
+
+def test_overlapping_filters_deliver_one_copy(world: World) -> None:
+    _, outlet = world.join("c", "a/b", "a/+", "a/#", "#")
+    world.broker.publish("a/b", b"x")
+    assert outlet.read() == [mqtt.Publish("a/b", b"x")]
+
+
+def test_subscription_during_the_life_of_a_route(world: World) -> None:
+    _, early = world.join("early", "a/b")
+    world.broker.publish("a/b", b"1")
+    late_connection, late = world.join("late", "a/+")
+    world.broker.publish("a/b", b"2")
+    world.say(late_connection, mqtt.Unsubscribe(2, ("a/+",)))
+    world.broker.publish("a/b", b"3")
+    assert [p.payload for p in early.read() if isinstance(p, mqtt.Publish)] == [b"1", b"2", b"3"]
+    assert late.read() == [mqtt.Publish("a/b", b"2"), mqtt.UnsubAck(2)]
+
+
+def test_the_older_connection_yields_its_client_id(world: World) -> None:
+    first_connection, first = world.join("same", "a")
+    _, second = world.join("same", "a")
+    assert first.is_closed
+    assert not second.is_closed
+    world.broker.lose(first_connection)  # its socket reports the end only now
+    assert world.broker.publish("a", b"x") == 1
+    _, third = world.join("same")
+    assert second.is_closed
+    assert not third.is_closed
+
+
+def test_bytes_after_the_end_are_not_heard(world: World) -> None:
+    connection, outlet = world.join("c", "a")
+    world.say(connection, mqtt.Disconnect(), mqtt.Publish("a", b"late"))
+    world.say(connection, mqtt.Publish("a", b"later"))
+    assert outlet.is_closed
+    assert outlet.sent == []
+
+
+def test_malformed_bytes_end_only_their_own_connection(world: World) -> None:
+    connection, outlet = world.join("bad", "a")
+    _, other = world.join("good", "a")
+    world.broker.receive(connection, mqtt.encode(mqtt.Publish("a", b"x")) + b"\x00\x00")
+    assert outlet.is_closed
+    assert not other.is_closed
+    assert other.read() == [mqtt.Publish("a", b"x")]
+
+
+def test_missing_receive_right_drops_silently_until_the_policy_changes() -> None:
+    prefix = "arn:aws:iot:us-east-1:1:"
+    world = World(_role(f"{prefix}client/*", f"{prefix}topicfilter/*"))
+    _, outlet = world.join("c", "a")
+    assert world.broker.publish("a", b"1") == 0
+    world.authorizer.replace_role("role", _role("*"))
+    assert world.broker.publish("a", b"2") == 1
+    world.authorizer.replace_role("role", _role(f"{prefix}client/*"))
+    assert world.broker.publish("a", b"3") == 0
+    assert not outlet.is_closed
+    assert outlet.read() == [mqtt.Publish("a", b"2")]
+
+
+def test_receive_is_decided_once_for_each_connection_and_topic(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    prefix = "arn:aws:iot:us-east-1:1:"
+    world = World(_role(f"{prefix}client/*", f"{prefix}topicfilter/*"))
+    world.join("c", "#")
+    caplog.clear()
+    for topic in ("a", "a", "b", "a"):
+        world.broker.publish(topic, b"")
+    assert len([line for line in caplog.messages if "iot:Receive" in line]) == 2
+
+
+@pytest.mark.parametrize(("silent_s", "is_ended"), [(90, False), (90.1, True)])
+def test_keep_alive_is_one_and_a_half_times_what_was_agreed(
+    world: World, silent_s: float, *, is_ended: bool
+) -> None:
+    _, outlet = world.join("c")  # keep-alive 60 s
+    world.now_s += silent_s
+    world.broker.expire()
+    assert outlet.is_closed is is_ended
+
+
+def test_ping_restarts_the_keep_alive_and_unsubscribe_does_not(world: World) -> None:
+    alive_connection, alive = world.join("alive")
+    idle_connection, idle = world.join("idle")
+    world.now_s += 80
+    world.say(alive_connection, mqtt.PingReq())
+    world.say(idle_connection, mqtt.Unsubscribe(1, ("x",)))
+    world.now_s += 20
+    world.broker.expire()
+    assert idle.is_closed
+    assert not alive.is_closed
+
+
+def test_a_socket_that_never_sends_connect_is_ended(world: World) -> None:
+    outlet = MemoryOutlet()
+    world.broker.open(outlet, ANYONE, "127.0.0.1")
+    world.now_s += 31
+    world.broker.expire()
+    assert outlet.is_closed
+    assert world.broker.connections == ()
+
+
+def test_no_connection_lives_longer_than_a_day(world: World) -> None:
+    connection, outlet = world.join("c")
+    world.now_s += 86_399
+    world.say(connection, mqtt.PingReq())
+    world.broker.expire()
+    assert not outlet.is_closed
+    world.now_s += 2
+    world.broker.expire()
+    assert outlet.is_closed
+
+
+def test_stalled_reader_loses_messages_and_delays_nobody(world: World) -> None:
+    connection, slow = world.join("slow", "a")
+    _, quick = world.join("quick", "a")
+    slow.stalled = True
+    assert [world.broker.publish("a", b"x") for _ in range(3)] == [1, 1, 1]
+    assert slow.sent == []
+    assert connection.dropped == 3
+    assert len(quick.read()) == 3
+    slow.stalled = False
+    world.broker.publish("a", b"again")
+    assert slow.read() == [mqtt.Publish("a", b"again")]
+
+
+def test_stalled_reader_that_asks_on_is_ended(world: World) -> None:
+    connection, outlet = world.join("c")
+    outlet.stalled = True
+    world.say(connection, mqtt.PingReq())
+    assert outlet.is_closed
+    assert outlet.sent == []
+
+
+def test_nothing_is_left_of_a_lost_connection(world: World) -> None:
+    connection, _ = world.join("c", "a", "b/#")
+    world.broker.lose(connection)
+    world.broker.lose(connection)
+    assert world.broker.connections == ()
+    assert world.broker.publish("a", b"") == 0
+    assert world.broker.publish("b/c", b"") == 0
