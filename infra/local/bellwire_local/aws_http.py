@@ -1,0 +1,103 @@
+"""The AWS HTTP port: reads requests, hands them to the operation behind their path, answers.
+
+Plain ASGI without middleware: a publish passes here on its way to every browser, so each layer
+counts.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bellwire_local.http_messages import HttpAnswer, HttpRequest
+
+logger = logging.getLogger(__name__)
+
+KEPT_BODY_BYTES = 131_072
+"""IoT's largest payload; what is longer is read and hashed but not kept."""
+
+_SHUTDOWN_WAIT_S = 1
+
+Operation = Callable[[HttpRequest], HttpAnswer]
+
+
+def make_app(cognito: Operation, data_plane: Operation) -> ASGIApp:
+    """Build the ASGI application: `/` is Cognito's, every other path the IoT data plane's."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        operation = cognito if request.url.path == "/" else data_plane
+        answer = operation(await _read(request))
+        response = Response(answer.body, answer.status, dict(answer.headers))
+        await response(scope, receive, send)
+
+    return app
+
+
+async def _read(request: Request) -> HttpRequest:
+    digest, kept, size_bytes = hashlib.sha256(), bytearray(), 0
+    async for piece in request.stream():
+        digest.update(piece)
+        size_bytes += len(piece)
+        if size_bytes <= KEPT_BODY_BYTES:
+            kept += piece
+    client = request.client
+    return HttpRequest(
+        method=request.method,
+        path=request.scope["raw_path"].decode("latin-1"),
+        query=request.scope["query_string"].decode("latin-1"),
+        headers={name: ",".join(request.headers.getlist(name)) for name in request.headers},
+        body=bytes(kept) if size_bytes <= KEPT_BODY_BYTES else None,
+        body_bytes=size_bytes,
+        body_sha256=digest.hexdigest(),
+        source_ip=client.host if client else "unknown",
+    )
+
+
+class HttpPort(uvicorn.Server):
+    """A uvicorn server that lives inside a loop it does not own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=_SHUTDOWN_WAIT_S,
+            )
+        )
+        self._is_ready = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever owns the process."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn; then tell `listen`."""
+        await super().startup(sockets)
+        self._is_ready.set()
+
+    async def listen(self, bound: socket.socket) -> None:
+        """Serve on a socket that is bound already; returns once it accepts."""
+        self._serving = asyncio.create_task(self.serve([bound]))
+        await self._is_ready.wait()
+
+    async def close(self) -> None:
+        """Finish the requests under way and close the port."""
+        if self._serving is not None:
+            self.should_exit = True
+            await self._serving

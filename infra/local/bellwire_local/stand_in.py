@@ -1,0 +1,152 @@
+"""The stand-in assembled: one loop, two ports, one data directory. No rule of AWS lives here."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bellwire_local.aws_http import HttpPort, make_app
+from bellwire_local.errors import PortInUse, PortUnusable
+from bellwire_local.identity.cognito import CognitoIdentity
+from bellwire_local.identity.credentials import CredentialIssuer, Credentials
+from bellwire_local.identity.identities import GuestIdentities
+from bellwire_local.identity.keyring import open_keyring
+from bellwire_local.identity.principals import Principal
+from bellwire_local.iot.authorization import Authorizer
+from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.data_plane import DataPlane
+from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
+from bellwire_local.iot.policies import PolicyDocument
+from bellwire_local.iot.sigv4 import Verifier
+
+WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
+DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
+_BACKLOG = 2048
+_EXPIRY_CHECK_S = 1.0
+
+
+@dataclass(frozen=True)
+class StandInSettings:
+    """What a stand-in is told. Port 0 means any free one; `roles` are rendered policy documents."""
+
+    data_dir: Path
+    roles: Mapping[str, PolicyDocument] = field(default_factory=dict)
+    region: str = "us-east-1"
+    account_id: str = "000000000000"
+    host: str = "127.0.0.1"
+    iot_port: int = 8081
+    aws_port: int = 8082
+    guests: bool = True
+
+
+class StandIn:
+    """AWS IoT Core and Cognito Identity on this machine."""
+
+    def __init__(
+        self,
+        settings: StandInSettings,
+        *,
+        wall_clock_s: Callable[[], float] = time.time,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read keys and policies; nothing listens yet.
+
+        Raises:
+            DataDirectoryUnusable: the data directory cannot be used.
+            PolicyRefused: a policy document cannot be enforced.
+        """
+        self._settings = settings
+        keyring = open_keyring(settings.data_dir)
+        self.identity_pool_id = f"{settings.region}:{keyring.pool_guid}"
+        self._issuer = CredentialIssuer(keyring.master_key)
+        self.authorizer = Authorizer(settings.region, settings.account_id, settings.roles)
+        self.broker = Broker(self.authorizer, monotonic_s)
+        look_up = self._issuer.look_up
+        data_plane = DataPlane(
+            self.broker,
+            self.authorizer,
+            Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
+            wall_clock_s,
+        )
+        cognito = CognitoIdentity(
+            pool_id=self.identity_pool_id,
+            identities=GuestIdentities(keyring.master_key, settings.region, self.identity_pool_id),
+            issuer=self._issuer,
+            guests=settings.guests,
+            wall_clock_s=wall_clock_s,
+        )
+        self._app = make_app(cognito.answer, data_plane.answer)
+        upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
+        self._websocket_port = WebSocketPort(self.broker, upgrades, wall_clock_s)
+        self._http_port: HttpPort | None = None
+        self._expiring: asyncio.Task[None] | None = None
+        self.iot_url = ""
+        self.aws_url = ""
+
+    def credentials_for(self, role: str, session_name: str) -> Credentials:
+        """Return the long-lived credentials of a role's session, the same ones after each start.
+
+        On AWS the holder would be an IAM user with the role's policy: no session token, no expiry.
+        """
+        if role not in self._settings.roles:
+            known = ", ".join(sorted(self._settings.roles)) or "none"
+            raise ValueError(f"no role {role!r}; there are: {known}")
+        return self._issuer.issue_long_lived(Principal(role, session_name))
+
+    async def start(self) -> None:
+        """Open both ports.
+
+        Raises:
+            PortInUse: one of them is taken; neither stays open.
+        """
+        host = self._settings.host
+        with contextlib.ExitStack() as until_served:
+            iot = until_served.enter_context(_bind(host, self._settings.iot_port, "MQTT"))
+            aws = until_served.enter_context(_bind(host, self._settings.aws_port, "AWS's HTTP"))
+            self.iot_url = f"ws://{_authority(iot)}{MQTT_PATH}"
+            self.aws_url = f"http://{_authority(aws)}"
+            await self._websocket_port.listen(iot)
+            self._http_port = HttpPort(self._app)
+            await self._http_port.listen(aws)
+            until_served.pop_all()
+        self._expiring = asyncio.create_task(self._expire())
+
+    async def stop(self) -> None:
+        """End every connection and close both ports."""
+        if self._expiring is not None:
+            self._expiring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._expiring
+        if self._http_port is not None:
+            await self._http_port.close()
+        await self._websocket_port.close()
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(_EXPIRY_CHECK_S)
+            self.broker.expire()
+
+
+def _bind(host: str, port: int, used_for: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(_BACKLOG)
+        bound.settimeout(0)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(host, port, used_for=used_for) from error
+        raise PortUnusable(host, port, error.strerror or str(error)) from error
+    return bound
+
+
+def _authority(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
