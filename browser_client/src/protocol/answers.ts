@@ -1,0 +1,54 @@
+/**
+ * Poll answers: how the body of `GET /v1/updates` is read.
+ *
+ * Here: shapes and checks. Not here: the request (io/poller.ts), what an answer means (sequence.ts).
+ */
+import { malformed } from "./errors.ts";
+import { checkCover, decodeRun, type Envelope, isObject, parseObject } from "./updates.ts";
+
+/** One channel's part of a poll answer. */
+export interface ChannelAnswer extends Omit<Envelope, "channel"> {
+  /** False: what was between is not all here; `state` is the whole truth at `last`. */
+  readonly recovered: boolean;
+  readonly state: ReadonlyMap<string, unknown>;
+}
+
+/** A poll answer; `more` asks for the next request at once. */
+export interface PollAnswer {
+  readonly pollAfterMs: number;
+  readonly more: boolean;
+  readonly channels: ReadonlyMap<string, ChannelAnswer>;
+}
+
+const DEFAULT_POLL_AFTER_MS = 2000;
+
+/**
+ * Read the JSON text of a poll answer.
+ *
+ * @throws BellwireError `malformed` when it is not one.
+ */
+export function decodeAnswer(text: string): PollAnswer {
+  const { v, poll_after_ms: pollAfterMs, more, channels } = parseObject(text);
+  if (v !== 1) throw malformed(v, "the version 1 in v");
+  if (!isObject(channels)) throw malformed(channels, "an object in channels");
+  return {
+    pollAfterMs: typeof pollAfterMs === "number" ? pollAfterMs : DEFAULT_POLL_AFTER_MS,
+    more: more === true,
+    channels: new Map(Object.entries(channels).map(([name, part]) => [name, decodePart(part)])),
+  };
+}
+
+/** Read one channel's part: `{"e":"k3f9x0ab","f":40,"l":43,"recovered":true,"u":[…]}`. */
+export function decodePart(part: unknown): ChannelAnswer {
+  if (!isObject(part)) throw malformed(part, "an object for each channel");
+  const { recovered, state } = part;
+  if (typeof recovered !== "boolean") throw malformed(recovered, "true or false in recovered");
+  if (!recovered && !isObject(state)) throw malformed(state, "the state when not recovered");
+  const run = decodeRun(part);
+  if (recovered) checkCover(run);
+  return {
+    ...run,
+    recovered,
+    state: new Map(Object.entries(isObject(state) ? state : {})),
+  };
+}
