@@ -1,0 +1,102 @@
+/** A small model of one channel's update log and of the answers that polls get from it. */
+import type { Position } from "../../../browser_client/src/protocol/updates.ts";
+
+interface Item {
+  readonly number: number;
+  readonly epoch: string;
+  readonly s: number;
+  readonly t: number;
+  readonly o: "event" | "set" | "delete";
+  readonly k?: string;
+  readonly d?: number;
+}
+
+export type Message = Readonly<Record<string, unknown>>;
+
+const OPS = ["event", "set", "event", "delete", "set"] as const;
+
+export class Log {
+  #items: Item[] = [];
+  #kept = 0;
+  #generation = 0;
+  #isRenewed = true;
+
+  get tail(): Position {
+    const last = this.#items.at(-1);
+    return last ? { epoch: last.epoch, seq: last.s } : { epoch: "0", seq: 0 };
+  }
+
+  /** Append `count` updates; return the envelope that covers them. */
+  publish(count: number, pick: number): Message[] {
+    const before = this.#isRenewed ? 0 : this.tail.seq;
+    if (this.#isRenewed) this.#generation++;
+    this.#isRenewed = false;
+    const epoch = `epoch${String(this.#generation).padStart(5, "0")}`;
+    const added = Array.from({ length: count }, (_, index) =>
+      this.#append(epoch, before + index + 1, pick + index),
+    );
+    return [{ v: 1, c: "public/a", e: epoch, f: before, l: before + count, u: conflate(added) }];
+  }
+
+  #append(epoch: string, s: number, pick: number): Item {
+    const number = this.#items.length;
+    const o = OPS[pick % OPS.length] as Item["o"];
+    const key = o === "event" ? {} : { k: pick % 2 ? "x" : "y" };
+    const value = o === "delete" ? {} : { d: number };
+    const item: Item = { number, epoch, s, t: number, o, ...key, ...value };
+    this.#items.push(item);
+    return item;
+  }
+
+  /** The next update begins another epoch. */
+  renewEpoch(): void {
+    this.#isRenewed = true;
+  }
+
+  /** All but the newest `keep` items expire. */
+  forget(keep: number): void {
+    this.#kept = Math.max(this.#kept, this.#items.length - keep);
+  }
+
+  state(): Record<string, unknown> {
+    const state: Record<string, unknown> = {};
+    for (const { o, k, d } of this.#items) {
+      if (o === "set") state[k as string] = d;
+      if (o === "delete") delete state[k as string];
+    }
+    return state;
+  }
+
+  /** The number of every event from that one on; all there is to tell when there was none. */
+  eventsAfter(first: number | undefined): number[] {
+    const events = this.#items.filter(({ o }) => o === "event").map(({ number }) => number);
+    return first === undefined ? [] : events.filter((number) => number >= first);
+  }
+
+  answer(asked: Position | null): object {
+    const { epoch, seq } = this.tail;
+    const kept = this.#items.slice(this.#kept).filter((item) => item.epoch === epoch);
+    const after = asked?.epoch === epoch || isNeverWritten(asked) ? (asked as Position).seq : null;
+    const run = kept.filter(({ s }) => after !== null && s > after);
+    const isWhole = after !== null && run.length === seq - after;
+    if (isWhole && (asked?.epoch === epoch || this.#generation === 1)) {
+      return { e: epoch, f: after, l: seq, recovered: true, u: conflate(run).map(wire) };
+    }
+    const missed = asked ? kept.filter(({ s }) => asked.epoch !== epoch || s > asked.seq) : [];
+    const events = missed.filter(({ o }) => o === "event").map(wire);
+    return { e: epoch, f: seq, l: seq, recovered: false, state: this.state(), u: events };
+  }
+}
+
+function isNeverWritten(position: Position | null): boolean {
+  return position?.epoch === "0";
+}
+
+function conflate(items: readonly Item[]): Item[] {
+  const newest = new Map(items.filter(({ o }) => o !== "event").map((item) => [item.k, item]));
+  return items.filter((item) => item.o === "event" || newest.get(item.k) === item);
+}
+
+function wire({ s, t, o, k, d }: Item): object {
+  return { s, t, o, ...(k !== undefined && { k }), ...(d !== undefined && { d }) };
+}
