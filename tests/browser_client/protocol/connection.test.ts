@@ -1,0 +1,274 @@
+/** The connection's machine: opening, losing, falling back to polls and coming back. */
+import { describe, expect, it } from "vitest";
+import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
+import { askedBy, EPOCH, eventsIn, Rig, sessionUntil } from "./rig.ts";
+
+const HOST = "public/host";
+
+function kinds(rig: Rig): string[] {
+  return rig.take().map(({ kind }) => kind);
+}
+
+describe("from the start to live", () => {
+  it("fetches credentials and the first answers at the same time", () => {
+    const rig = new Rig(true).send({ kind: "Started" });
+    rig.addChannels("public/news", HOST, "user/me/inbox").pass(0);
+    expect(rig.take()).toEqual([
+      { kind: "FetchCredentials" },
+      { kind: "Poll", id: 1, isPublic: true, query: "channels=public%2Fhost,public%2Fnews" },
+      { kind: "Poll", id: 2, isPublic: false, query: "channels=user%2Fme%2Finbox" },
+    ]);
+  });
+
+  it("is live once subscribed and answered, not before", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
+    const [first] = rig.taken("Poll");
+    rig.answerFirst(first?.id as number, [HOST]).open();
+    expect(rig.taken("Subscribe")).toEqual([{ kind: "Subscribe", channels: [HOST] }]);
+    rig.grant(HOST).pass(0);
+    expect(rig.connection.status).toBe("connecting");
+    const poll = rig.poll();
+    expect(askedBy(poll)).toEqual(new Map([[HOST, { epoch: EPOCH, seq: 0 }]]));
+    rig.answerQuiet(poll);
+    expect(rig.taken("SetStatus")).toEqual([{ kind: "SetStatus", status: "live" }]);
+  });
+
+  it("is not live by an answer that was asked for before SUBACK", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
+    const [first] = rig.taken("Poll");
+    rig
+      .open()
+      .grant(HOST)
+      .answerFirst(first?.id as number, [HOST]);
+    expect(rig.connection.status).toBe("connecting");
+    rig.pass(0).answerQuiet(rig.poll());
+    expect(rig.connection.status).toBe("live");
+  });
+
+  it("subscribes at most 8 channels a packet and 50 in all; the rest is polled", () => {
+    const names = Array.from({ length: 51 }, (_, n) => `public/c${String(n).padStart(2, "0")}`);
+    const rig = new Rig()
+      .send({ kind: "Started" })
+      .addChannels(...names)
+      .open();
+    const asked = rig.taken("Subscribe").map(({ channels }) => channels.length);
+    expect(asked).toEqual([8, 8, 8, 8, 8, 8, 2]);
+    rig.grant(...names.slice(0, 50)).pass(0);
+    const first = rig.poll();
+    expect(first.query.split(",")).toHaveLength(50);
+    rig.answerFirst(first.id, names.slice(0, 50)).pass(0);
+    expect(rig.poll().query).toBe("channels=public%2Fc50");
+  });
+
+  it("subscribes a channel added later at once, and gives it up again", () => {
+    const rig = new Rig().goLive(HOST).addChannels("public/news");
+    expect(rig.taken("Subscribe")).toEqual([{ kind: "Subscribe", channels: ["public/news"] }]);
+    rig.grant("public/news").send({ kind: "ChannelRemoved", channel: "public/news" });
+    expect(rig.taken("Unsubscribe")).toEqual([{ kind: "Unsubscribe", channels: ["public/news"] }]);
+    expect(rig.connection.status).toBe("live");
+  });
+
+  it("polls a channel whose subscription is denied, and counts as live with it", () => {
+    const rig = new Rig().goLive(HOST).addChannels("public/news").pass(0);
+    rig.send({ kind: "Subscribed", channels: new Map([["public/news", false]]) });
+    rig.answerFirst(rig.poll().id, ["public/news"]);
+    expect(rig.connection.status).toBe("live");
+    rig.pass(2000);
+    expect([...askedBy(rig.poll()).keys()]).toContain("public/news");
+  });
+});
+
+describe("a link that ends", () => {
+  it("is tried again after a full-jitter delay, with the credentials at hand", () => {
+    const rig = new Rig().goLive(HOST).pass(20_000);
+    rig.take();
+    rig.send({ kind: "Lost" });
+    expect(rig.taken("SetStatus")).toEqual([{ kind: "SetStatus", status: "connecting" }]);
+    rig.pass(249);
+    expect(kinds(rig)).toEqual([]);
+    rig.pass(1);
+    expect(kinds(rig)).toEqual(["OpenSocket"]);
+  });
+
+  it("that never opened may mean bad credentials: fresh ones, once, before the next try", () => {
+    const rig = new Rig().goLive(HOST).pass(20_000).send({ kind: "Lost" }).pass(250);
+    rig.take();
+    rig.send({ kind: "Lost" }).pass(500);
+    expect(kinds(rig)).toEqual(["FetchCredentials"]);
+    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 3_600_000) });
+    rig.send({ kind: "Lost" }).pass(1000);
+    expect(kinds(rig)).toEqual(["OpenSocket", "OpenSocket"]);
+  });
+
+  it("fetches fresh credentials when the old ones are about to end", () => {
+    const rig = new Rig().send({ kind: "Started" });
+    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 61_000) });
+    rig.send({ kind: "Opened" }).pass(10_000).send({ kind: "Lost" });
+    rig.take();
+    rig.pass(250);
+    expect(kinds(rig)).toEqual(["FetchCredentials"]);
+  });
+
+  it("waits longer each time it does not last", () => {
+    const rig = new Rig().send({ kind: "Started" });
+    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 3_600_000) });
+    const delays = Array.from({ length: 9 }, () => {
+      rig.send({ kind: "Opened" }).send({ kind: "Lost" }).take();
+      const lostMs = rig.nowMs;
+      while (!kinds(rig).includes("OpenSocket")) rig.pass(10);
+      return rig.nowMs - lostMs;
+    });
+    expect(delays).toEqual([250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+  });
+
+  it("is given up when it stays silent while opening", () => {
+    const rig = new Rig().send({ kind: "Started" });
+    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 3_600_000) });
+    rig.take();
+    rig.pass(4999);
+    expect(kinds(rig)).toEqual([]);
+    rig.pass(1);
+    expect(kinds(rig)).toContain("CloseSocket");
+  });
+
+  it("is given up when SUBACK does not come", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).open();
+    rig.take();
+    rig.pass(10_000);
+    expect(kinds(rig)).toContain("CloseSocket");
+  });
+
+  it("is pinged every 30 s and given up 10 s after a ping that nobody answers", () => {
+    const rig = new Rig().goLive(HOST).pass(30_000);
+    expect(rig.taken("Ping")).toHaveLength(1);
+    rig.isMute = true;
+    rig.pass(30_000);
+    expect(rig.taken("Ping")).toHaveLength(1);
+    rig.pass(9_999);
+    expect(rig.taken("CloseSocket")).toHaveLength(0);
+    rig.pass(1);
+    expect(rig.taken("CloseSocket")).toHaveLength(1);
+  });
+});
+
+describe("without a socket", () => {
+  function inFallback(): Rig {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
+    rig.answerFirst(rig.taken("Poll")[0]?.id as number, [HOST]).pass(4999);
+    expect(rig.connection.status).toBe("connecting");
+    return rig.pass(1);
+  }
+
+  it("polls take over within 5 s, as often as the answer says", () => {
+    const rig = inFallback();
+    expect(rig.connection.status).toBe("polling");
+    rig.answerUpTo(rig.poll(), 2);
+    expect(eventsIn(rig.take())).toEqual([1, 2]);
+    rig.pass(1999);
+    expect(rig.taken("Poll")).toEqual([]);
+    rig.pass(1);
+    expect(askedBy(rig.poll()).get(HOST)).toEqual({ epoch: EPOCH, seq: 2 });
+  });
+
+  it("comes back to push without loss or repeat", () => {
+    const rig = inFallback();
+    rig.answerUpTo(rig.poll(), 2).open().grant(HOST).push(HOST, 3, 4).pass(0);
+    expect(rig.connection.status).toBe("polling");
+    rig.answerUpTo(rig.poll(), 3);
+    expect(rig.connection.status).toBe("live");
+    rig.push(HOST, 1, 4).push(HOST, 4, 5);
+    expect(eventsIn(rig.take())).toEqual([3, 4, 5]);
+  });
+
+  it("delivers each event once over both roads", () => {
+    const rig = inFallback();
+    rig.answerUpTo(rig.poll(), 2);
+    rig.open().grant(HOST).push(HOST, 2, 3).send({ kind: "Lost" });
+    const told = eventsIn(rig.take());
+    rig.pass(2000);
+    for (const poll of rig.taken("Poll")) rig.answerUpTo(poll, 5);
+    expect([...told, ...eventsIn(rig.take())]).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("is offline when polls fail too, and polling again when they work", () => {
+    const rig = inFallback();
+    rig.failPoll(rig.poll(), "upstream");
+    expect(rig.connection.status).toBe("offline");
+    rig.pass(250).answerQuiet(rig.poll());
+    expect(rig.connection.status).toBe("polling");
+  });
+
+  it("asks again no sooner than the server wants", () => {
+    const rig = inFallback();
+    const error = new BellwireError("too_many", "slow down");
+    rig.send({ kind: "PollFailed", id: rig.poll().id, error, retryAfterMs: 7000 }).pass(6999);
+    expect(rig.taken("Poll")).toEqual([]);
+    rig.pass(1);
+    expect(rig.taken("Poll")).toHaveLength(1);
+  });
+
+  it("spreads the first polls after a loss that many share", () => {
+    const rig = new Rig().goLive(HOST).send({ kind: "Lost" });
+    rig.take();
+    rig.random = 0.9;
+    rig.pass(5899);
+    expect(rig.taken("Poll")).toEqual([]);
+    rig.pass(1);
+    expect(rig.taken("Poll")).toHaveLength(1);
+  });
+});
+
+describe("refused for good", () => {
+  const error = new BellwireError("not_allowed", "guests are off");
+
+  it("is failed, says why, and does nothing more", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
+    rig.take();
+    rig.send({ kind: "CredentialsFailed", error });
+    expect(rig.take()).toEqual([
+      { kind: "ReportError", error },
+      { kind: "CloseSocket" },
+      { kind: "SetStatus", status: "failed" },
+    ]);
+    rig.addChannels("public/news").pass(3_600_000);
+    expect(rig.take()).toEqual([]);
+  });
+
+  it("is told apart from what may pass", () => {
+    const passing = new BellwireError("upstream", "down");
+    const rig = new Rig().send({ kind: "Started" });
+    rig.take();
+    rig.send({ kind: "CredentialsFailed", error: passing }).pass(250);
+    expect(kinds(rig)).toEqual(["ReportError", "FetchCredentials"]);
+  });
+
+  it("is a channel, by the name in the answer; the others are asked again", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels("public/a", "public/ab").pass(0);
+    const [poll] = rig.taken("Poll");
+    if (!poll) throw new Error("expected a poll");
+    rig.failPoll(poll, "not_allowed", "public/ab may not be read by a guest").pass(0);
+    const [reported, next] = rig.take();
+    expect(reported).toMatchObject({
+      kind: "ReportError",
+      error: { code: "not_allowed", channel: "public/ab" },
+    });
+    expect(next).toMatchObject({ kind: "Poll", query: "channels=public%2Fa" });
+  });
+
+  it("is not a login that may be renewed", () => {
+    const rig = new Rig(true).send({ kind: "Started" }).addChannels("user/me/inbox").pass(0);
+    const [poll] = rig.taken("Poll");
+    if (!poll) throw new Error("expected a poll");
+    rig.failPoll(poll, "unauthenticated").pass(250);
+    expect(rig.taken("Poll")).toHaveLength(1);
+  });
+});
+
+it("does nothing after it was closed", () => {
+  const rig = new Rig().goLive(HOST);
+  rig.take();
+  rig.send({ kind: "Closed" });
+  expect(rig.take()).toEqual([{ kind: "CloseSocket" }, { kind: "SetStatus", status: "offline" }]);
+  rig.push(HOST, 0, 1).pass(3_600_000);
+  expect(rig.take()).toEqual([]);
+});
