@@ -1,0 +1,66 @@
+/** Turns payloads into text in the order they came, although inflating takes its time. */
+
+const MAX_TEXT_BYTES = 1024 * 1024;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+type Payload = Uint8Array<ArrayBuffer>;
+/** Takes the text of a payload, or null when it cannot be read. */
+type Deliver = (topic: string, text: string | null, sizeBytes: number) => void;
+
+/** One queue per connection: a plain payload waits for the gzipped ones before it. */
+export class TextQueue {
+  readonly #deliver: Deliver;
+  #last: Promise<void> | null = null;
+
+  constructor(deliver: Deliver) {
+    this.#deliver = deliver;
+  }
+
+  push(topic: string, payload: Payload): void {
+    if (this.#last === null && !isGzip(payload)) this.#read(topic, payload);
+    else this.#enqueue(topic, isGzip(payload) ? inflate(payload) : payload);
+  }
+
+  #enqueue(topic: string, payload: Payload | Promise<Payload | null>): void {
+    const own = Promise.all([payload, this.#last]).then(([bytes]) => {
+      if (this.#last === own) this.#last = null;
+      this.#read(topic, bytes);
+    });
+    this.#last = own;
+  }
+
+  #read(topic: string, bytes: Payload | null): void {
+    this.#deliver(topic, bytes && decodeText(bytes), bytes?.length ?? 0);
+  }
+}
+
+/** Source: RFC 1952, section 2.3.1 (the two identification bytes). */
+function isGzip(payload: Payload): boolean {
+  return payload[0] === 0x1f && payload[1] === 0x8b;
+}
+
+function decodeText(bytes: Payload): string | null {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** Inflate, giving up beyond the protocol's size: a small payload can hold a huge one. */
+async function inflate(payload: Payload): Promise<Payload | null> {
+  const chunks: Payload[] = [];
+  let sizeBytes = 0;
+  try {
+    const stream = new Blob([payload]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const reader = stream.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      chunks.push(part.value);
+      sizeBytes += part.value.length;
+      if (sizeBytes > MAX_TEXT_BYTES) return null;
+    }
+  } catch {
+    return null; // Damaged; the caller reports it as it does any payload that cannot be read.
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
