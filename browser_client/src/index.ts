@@ -1,2 +1,14 @@
 /** The public API of the browser client. */
-export {};
+import { Client, type ConnectOptions } from "./client.ts";
+
+export type { Channel, ChannelEvents } from "./channel.ts";
+export type { Client, ClientEvents, ConnectOptions } from "./client.ts";
+export type { Status } from "./protocol/connection.ts";
+export { BellwireError, type ErrorCode } from "./protocol/errors.ts";
+export type { Update } from "./protocol/sequence.ts";
+export type { Position } from "./protocol/updates.ts";
+
+/** Connect to the Bellwire at `options.url`; channels may be followed at once. */
+export function connect(options: ConnectOptions): Client {
+  return new Client(options);
+}

@@ -1,0 +1,256 @@
+/** The client as an application has it, over a real web server and a broker in this process. */
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  BellwireError,
+  type Client,
+  type ConnectOptions,
+  connect,
+  type Status,
+} from "../../browser_client/src/index.ts";
+import { FakeBroker } from "./fake_broker.ts";
+import { type Asked, type Reply, WebServer } from "./io/web_server.ts";
+
+const EPOCH = "k3f9x0ab";
+
+let web: WebServer;
+let broker: FakeBroker;
+let clients: Client[];
+beforeEach(async () => {
+  web = await WebServer.start();
+  web.reply = answer;
+  broker = new FakeBroker();
+  clients = [];
+  vi.stubGlobal("WebSocket", broker.webSocketClass());
+});
+afterEach(async () => {
+  for (const client of clients) client.close();
+  vi.unstubAllGlobals();
+  await web.stop();
+});
+
+/** A server whose channels all hold {"cpu": 1} at seq 1. */
+function answer({ method, url, headers }: Asked): Reply {
+  if (url === "/v1/config") return { body: config() };
+  if (method === "GET") return { body: updates(new URL(url, "http://localhost").searchParams) };
+  if (headers["x-amz-target"]?.toString().endsWith("GetId")) {
+    return { body: { IdentityId: "us-east-1:guest" } };
+  }
+  const keys = { AccessKeyId: "ASIAEXAMPLE", SecretKey: "secret", SessionToken: "token" };
+  const Credentials = { ...keys, Expiration: Date.now() / 1000 + 3600 };
+  return { body: { IdentityId: "us-east-1:guest", Credentials } };
+}
+
+function config(): object {
+  return {
+    v: 1,
+    stage: "dev",
+    region: "us-east-1",
+    iot_url: "ws://127.0.0.1:8081/mqtt",
+    identity_pool_id: "us-east-1:pool",
+    cognito_url: web.url,
+    guests: true,
+  };
+}
+
+function updates(query: URLSearchParams): object {
+  const cursor = query.get("cursor");
+  const names: string[] = cursor
+    ? JSON.parse(atob(cursor))[1].map(([name]: [string]) => name)
+    : query.get("channels")?.split(",");
+  const part = cursor
+    ? { e: EPOCH, f: 1, l: 1, recovered: true, u: [] }
+    : { e: EPOCH, f: 1, l: 1, recovered: false, state: { cpu: 1 }, u: [] };
+  const channels = Object.fromEntries(names.map((name) => [name, part]));
+  return { v: 1, cursor: "c", poll_after_ms: 20, more: false, channels };
+}
+
+function open(options: Partial<ConnectOptions> = {}): Client {
+  const client = connect({ url: `${web.url}/v1`, ...options });
+  clients.push(client);
+  return client;
+}
+
+function until(client: Client, status: Status): Promise<void> {
+  return new Promise((resolve) => {
+    if (client.status === status) resolve();
+    client.on("status", (now) => now === status && resolve());
+  });
+}
+
+function envelope(seq: number, update: object, channel = "public/host"): string {
+  const u = [{ s: seq, t: 1795417463828, ...update }];
+  return JSON.stringify({ v: 1, c: channel, e: EPOCH, f: seq - 1, l: seq, u });
+}
+
+describe("a client", () => {
+  it("goes live and hands over state and updates", async () => {
+    const client = open();
+    const host = client.channel("public/host");
+    const told: unknown[] = [];
+    host.on("update", (update) => told.push(update));
+    host.on("state", (state) => told.push(Object.fromEntries(state)));
+    expect([client.status, client.transport]).toEqual(["connecting", null]);
+    await until(client, "live");
+    expect(client.transport).toBe("push");
+    broker.last.publish("dev/public/host", envelope(2, { o: "set", k: "cpu", d: 2, i: "a7" }));
+    broker.last.publish("dev/public/host", envelope(3, { o: "event", d: null }));
+    const place = { channel: "public/host", epoch: EPOCH };
+    expect(told).toEqual([
+      { ...place, seq: 1, op: "set", key: "cpu", data: 1 },
+      { cpu: 1 },
+      { ...place, seq: 2, op: "set", key: "cpu", data: 2, at: 1795417463828, id: "a7" },
+      { cpu: 2 },
+      { ...place, seq: 3, op: "event", data: null, at: 1795417463828 },
+    ]);
+    expect(host.position).toEqual({ epoch: EPOCH, seq: 3 });
+    expect(host.state).toEqual(new Map([["cpu", 2]]));
+  });
+
+  it("signs the socket's URL and calls itself by its identity and a suffix", async () => {
+    const client = open();
+    client.channel("public/host");
+    await until(client, "live");
+    expect(broker.last.url).toMatch(
+      /^ws:\/\/127\.0\.0\.1:8081\/mqtt\?X-Amz-Algorithm=.*&X-Amz-Security-Token=token$/,
+    );
+    const [connectPacket] = broker.last.received;
+    expect(connectPacket).toMatchObject({
+      clientId: expect.stringMatching(/^us-east-1:guest-[A-Za-z0-9]{8}$/),
+    });
+  });
+
+  it("reads gzipped payloads in their place", async () => {
+    const client = open();
+    const host = client.channel("public/host");
+    await until(client, "live");
+    const done = new Promise<number[]>((resolve) => {
+      const seqs: number[] = [];
+      host.on("update", ({ seq }) => seqs.push(seq) === 2 && resolve(seqs));
+    });
+    broker.last.publish("dev/public/host", gzipSync(envelope(2, { o: "event", d: 1 })));
+    broker.last.publish("dev/public/host", envelope(3, { o: "event", d: 1 }));
+    expect(await done).toEqual([2, 3]);
+  });
+
+  it("reports a payload that is not an envelope, or one on another's topic", async () => {
+    const client = open();
+    client.channel("public/host");
+    client.channel("public/news");
+    await until(client, "live");
+    const errors: string[] = [];
+    client.on("error", ({ message }) => errors.push(message));
+    broker.last.publish("dev/public/host", "hello");
+    broker.last.publish("dev/public/host", envelope(2, { o: "event", d: 1 }, "public/news"));
+    expect(errors).toEqual([
+      'found "hello", expected JSON',
+      "found public/news on the topic of public/host",
+    ]);
+  });
+
+  it("comes back after a loss, with a socket of its own", async () => {
+    const client = open();
+    client.channel("public/host");
+    await until(client, "live");
+    const lost = until(client, "connecting");
+    broker.last.drop();
+    await lost;
+    await until(client, "live");
+    expect(broker.sockets).toHaveLength(2);
+  });
+
+  it("shares a channel among its handles until the last is closed", async () => {
+    const client = open();
+    const [one, two] = [client.channel("public/host"), client.channel("public/host")];
+    await until(client, "live");
+    one.close();
+    one.close();
+    expect(two.state).toEqual(new Map([["cpu", 1]]));
+    two.close();
+    const sent = broker.last.received.map(({ cmd }) => cmd);
+    expect(sent).toEqual(["connect", "subscribe", "unsubscribe"]);
+  });
+
+  it("stops telling a listener that left", async () => {
+    const client = open();
+    const statuses: Status[] = [];
+    client.on("status", (status) => statuses.push(status))();
+    client.channel("public/host");
+    await until(client, "live");
+    expect(statuses).toEqual([]);
+  });
+
+  it("lets a listener add channels and close", async () => {
+    const client = open();
+    const host = client.channel("public/host");
+    const seen = new Promise((resolve) => {
+      host.on("state", () => client.channel("public/news").on("state", resolve));
+    });
+    expect(await seen).toEqual(new Map([["cpu", 1]]));
+  });
+
+  it("sends the token with polls of private channels alone", async () => {
+    const client = open({ token: async () => "secret" });
+    client.channel("public/host");
+    client.channel("user/me/inbox");
+    await until(client, "live");
+    const sent = web.asked
+      .filter(({ url }) => url.startsWith("/v1/updates?channels"))
+      .map(({ url, headers }) => [url, headers.authorization]);
+    expect(new Map(sent as [string, string | undefined][])).toEqual(
+      new Map([
+        ["/v1/updates?channels=public%2Fhost", undefined],
+        ["/v1/updates?channels=user%2Fme%2Finbox", "Bearer secret"],
+      ]),
+    );
+  });
+
+  it("reports a token function that fails, and asks it again", async () => {
+    let calls = 0;
+    const token = () => {
+      if (calls++ === 0) throw new Error("no login yet");
+      return "secret";
+    };
+    const client = open({ token });
+    const errors: BellwireError[] = [];
+    client.on("error", (error) => errors.push(error));
+    client.channel("user/me/inbox");
+    await until(client, "live");
+    expect(errors.map(({ message }) => message)).toEqual([
+      "the token function failed: Error: no login yet",
+    ]);
+  });
+
+  it("refuses channels that cannot be", () => {
+    const client = open();
+    expect(() => client.channel("public/#")).toThrow(BellwireError);
+    expect(() => client.channel("user/me/inbox")).toThrow(
+      "found a guest, expected a token for user/me/inbox",
+    );
+  });
+
+  it("fails with the reason where there is no Bellwire", async () => {
+    web.reply = () => ({ status: 404, body: "" });
+    const client = open();
+    const error = new Promise((resolve) => client.on("error", resolve));
+    await until(client, "failed");
+    expect(await error).toMatchObject({ code: "not_found" });
+    expect([client.transport, web.asked.length]).toEqual([null, 1]);
+  });
+
+  it("shows a debug hook its events and effects", async () => {
+    const kinds: string[] = [];
+    const client = open({ debug: ({ kind }) => kinds.push(kind) });
+    client.close();
+    expect(kinds).toEqual([
+      "Started",
+      "FetchCredentials",
+      "StartTimer",
+      "Closed",
+      "CloseSocket",
+      "SetStatus",
+      "StartTimer",
+    ]);
+    expect(client.status).toBe("offline");
+  });
+});
