@@ -10,6 +10,8 @@ const cores = Number(query.get("cores") ?? "2");
 const feed = new FakeFeed();
 const page = new Page(feed, document);
 page.start();
+// For the tests, which drive the feed themselves (`?still`), and for the curious.
+Object.assign(window, { fakeHost: { feed, page } });
 
 function wave(atMs: number, periodS: number, low: number, high: number): number {
   const share = (1 + Math.sin((atMs / 1000 / periodS) * 2 * Math.PI)) / 2;

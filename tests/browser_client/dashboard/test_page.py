@@ -1,0 +1,137 @@
+"""The dashboard page in a real browser, on a feed that the test drives instead of the client."""
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+REPOSITORY = Path(__file__).parents[3]
+DASHBOARD = REPOSITORY / "browser_client" / "dashboard"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+CPU = "{percent: 23.4, cores: [12.1, 40.0]}"
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    """Serves files without writing every request to stderr."""
+
+    def log_message(self, *_: object) -> None:
+        """Keep silent."""
+
+
+@pytest.fixture(scope="module")
+def page_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the page with a fake feed in place of the client."""
+    root = tmp_path_factory.mktemp("page")
+    for name in ("index.html", "style.css", "icon.svg"):
+        shutil.copy(DASHBOARD / name, root)
+    esbuild = REPOSITORY / "node_modules" / ".bin" / "esbuild"
+    source = Path(__file__).with_name("fake_host.ts")
+    flags = ["--bundle", "--format=esm", "--log-level=warning", f"--outfile={root / 'main.js'}"]
+    subprocess.run([esbuild, source, *flags], check=True, timeout=30)
+    handler = partial(QuietFiles, directory=str(root))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/?still"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start the system's Chromium."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), MAC_CHROME)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, page_url: str) -> Iterator[Page]:
+    """Open the page; any error thrown in it fails the test."""
+    opened = browser.new_page(viewport={"width": 1440, "height": 900})
+    thrown: list[str] = []
+    opened.on("pageerror", lambda error: thrown.append(error.message))
+    opened.goto(page_url)
+    expect(opened).to_have_title("Connecting · Bellwire")
+    yield opened
+    opened.close()
+    assert thrown == []
+
+
+def tell(page: Page, script: str) -> None:
+    """Run `script` in the page, with `feed`, `host`, `news` and `now` at hand."""
+    page.evaluate(
+        f"""() => {{
+            const {{feed}} = fakeHost, now = Date.now();
+            const host = feed.channel("public/host"), news = feed.channel("public/news");
+            {script}
+        }}"""
+    )
+
+
+def test_values_status_and_delay_are_shown(page: Page) -> None:
+    tell(page, f'feed.become("live", "push"); host.set("cpu", {CPU}, now);')
+    expect(page.get_by_test_id("cpu-total")).to_contain_text("23.4\u00a0%")
+    expect(page.get_by_test_id("cores").locator("li")).to_have_text(["012\u00a0%", "140\u00a0%"])
+    expect(page.get_by_test_id("status")).to_have_text("Live")
+    expect(page.get_by_test_id("transport")).to_have_text("push over WebSocket")
+    expect(page.get_by_test_id("delay")).to_contain_text("p50")
+    expect(page).to_have_title("Live · Bellwire")
+    assert page.evaluate("fakeHost.page.delays.count") == 1
+
+
+def test_a_lost_connection_makes_the_screen_stale(page: Page) -> None:
+    tell(page, f'feed.become("live", "push"); host.set("cpu", {CPU}, now);')
+    expect(page.locator("body")).to_have_attribute("data-freshness", "fresh")
+    tell(page, 'feed.become("offline", null);')
+    expect(page.locator("body")).to_have_attribute("data-freshness", "stale")
+    expect(page.get_by_test_id("freshness")).to_contain_text("Stale since")
+    expect(page).to_have_title("Stale · Bellwire")
+
+
+def test_old_values_on_a_good_connection_are_stale(page: Page) -> None:
+    tell(
+        page,
+        f"""feed.become("live", "push");
+        news.event("now", now);
+        host.set("cpu", {CPU}, now - 60000);""",
+    )
+    expect(page.get_by_test_id("freshness")).to_contain_text("1\u00a0min ago")
+    expect(page.locator("body")).to_have_attribute("data-freshness", "stale")
+
+
+def test_news_are_text_and_newest_first(page: Page) -> None:
+    tell(
+        page,
+        """news.event({title: "first", text: "more"}, now);
+        news.event('<img src=x onerror="window.harmed = true">', now);""",
+    )
+    titles = page.get_by_test_id("news").locator("li strong")
+    expect(titles).to_have_text(['<img src=x onerror="window.harmed = true">', "first"])
+    assert page.get_by_test_id("news").locator("img").count() == 0
+
+
+@pytest.mark.parametrize("garbage", ["null", "[1, 2]", "'<b>'", "{percent: 'x', cores: {}}"])
+def test_garbage_is_no_data(page: Page, garbage: str) -> None:
+    keys = ["cpu", "memory", "network", "load", "processes"]
+    tell(page, f"for (const key of {keys}) host.set(key, {garbage}, now);")
+    for test_id in ("cpu-total", "memory", "network", "load"):
+        expect(page.get_by_test_id(test_id).locator("output")).to_have_text("no data")
+    expect(page.get_by_test_id("cores")).to_contain_text("no data")
+
+
+@pytest.mark.parametrize("width", [360, 800, 1440, 1920])
+def test_nothing_overflows_sideways(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    tell(page, f'host.set("cpu", {CPU}, now); news.event("x".repeat(400), now);')
+    expect(page.get_by_test_id("news").locator("li")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
