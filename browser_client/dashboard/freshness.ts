@@ -35,9 +35,7 @@ export function judge(status: FeedStatus, lastMs: number | null, nowMs: number):
 /** Say it: `Values are current`, or since when they are not. */
 export function freshnessWords(status: FeedStatus, lastMs: number | null, nowMs: number): string {
   if (lastMs === null) {
-    return status === "failed"
-      ? "No values: the connection was refused"
-      : "Waiting for the first values";
+    return status === "failed" ? "No values" : "Waiting for the first values";
   }
   if (judge(status, lastMs, nowMs) === "fresh") return "Values are current";
   return `Stale since ${formatClock(lastMs)}, ${formatDuration(nowMs - lastMs)} ago`;

@@ -25,6 +25,7 @@ export class Page {
   readonly #shown = new Set<string>();
   #undrawnMs: number[] = [];
   #lastMs: number | null = null;
+  #reason = "";
   #isFramePending = false;
   /** How far this clock runs ahead of the publisher's, transit included: lets the charts end where the newest values are. */
   #aheadMs: number | null = null;
@@ -40,7 +41,8 @@ export class Page {
     this.#followNews();
     this.#feed.on("status", () => this.#writeStatus());
     this.#feed.on("error", (error) => {
-      find(this.#document, "#freshness").title = error.message;
+      this.#reason = error.message;
+      this.#writeStatus();
     });
     setInterval(() => this.#writeStatus(), STATUS_EVERY_MS);
     this.#writeStatus();
@@ -145,7 +147,9 @@ export class Page {
     const words = statusWords(status);
     write(find(this.#document, "#status"), words);
     write(find(this.#document, "#transport"), transportWords(transport));
-    write(find(this.#document, "#freshness"), freshnessWords(status, this.#lastMs, nowMs()));
+    const reason = status === "failed" && this.#reason !== "" ? `: ${this.#reason}` : "";
+    const freshWords = freshnessWords(status, this.#lastMs, nowMs());
+    write(find(this.#document, "#freshness"), freshWords + reason);
     write(find(this.#document, "#delay"), delayWords(this.delays));
     this.#document.body.setAttribute("data-status", status);
     const freshness = judge(status, this.#lastMs, nowMs());

@@ -98,6 +98,11 @@ def test_a_lost_connection_makes_the_screen_stale(page: Page) -> None:
     expect(page).to_have_title("Stale · Bellwire")
 
 
+def test_a_refusal_is_said_with_its_reason(page: Page) -> None:
+    tell(page, 'feed.become("failed", null); feed.tell("error", new Error("found status 404"));')
+    expect(page.get_by_test_id("freshness")).to_have_text("No values: found status 404")
+
+
 def test_old_values_on_a_good_connection_are_stale(page: Page) -> None:
     tell(
         page,
