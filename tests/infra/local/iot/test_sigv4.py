@@ -7,8 +7,8 @@ from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
 import pytest
-from awscrt import auth as crt  # type: ignore[import-untyped]  # it ships no types
-from awscrt.http import HttpHeaders, HttpRequest  # type: ignore[import-untyped]  # nor here
+from awscrt import auth as crt
+from awscrt.http import HttpHeaders, HttpRequest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials

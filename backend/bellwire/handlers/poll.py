@@ -1,0 +1,101 @@
+"""GET /v1/updates: what is new on up to 50 channels, with HTTP's own caching."""
+
+import hashlib
+import re
+from typing import Final
+
+from bellwire.access import may_guest_read
+from bellwire.answers import encode_answer
+from bellwire.channels import check_channel, is_public
+from bellwire.cursors import MAX_CHANNELS, decode_cursor
+from bellwire.errors import Malformed, Unauthenticated
+from bellwire.handlers.edge import (
+    Deployment,
+    Event,
+    Response,
+    header_of,
+    json_response,
+    query_of,
+)
+from bellwire.polling import DEFAULT_LIMIT, Ask, poll
+from bellwire.updates import Position
+from bellwire.wire_json import encode_json
+
+MAX_REWIND: Final = 100
+MAX_LIMIT: Final = 1_000
+
+_PUBLIC: Final = "public, max-age=1, must-revalidate, stale-if-error=0"
+_PRIVATE: Final = "private, no-store"
+_PARAMETERS: Final = {"channels", "cursor", "rewind", "limit"}
+_ETAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def handle_poll(event: Event, deployment: Deployment) -> Response:
+    """Answer `?channels=public/a,public/b` with `rewind`, or `?cursor=…`; `limit` with both."""
+    if header_of(event, "authorization") is not None:
+        raise Unauthenticated("no login is configured here: poll public channels without one")
+    ask = _ask_of(query_of(event))
+    found = poll(
+        ask,
+        log=deployment.log,
+        may_read=lambda c: may_guest_read(c, deployment.guest_role, deployment.place),
+        identity_id=None,
+        poll_after_ms=deployment.poll_after_ms,
+    )
+    wire = encode_answer(found)
+    etag = _etag({name: part for name, part in wire.items() if name != "poll_after_ms"})
+    headers = {
+        "etag": etag,
+        "cache-control": _PUBLIC if all(map(is_public, ask.positions)) else _PRIVATE,
+        "bellwire-poll-after-ms": str(found.poll_after_ms),
+    }
+    if _is_named(etag, header_of(event, "if-none-match")):
+        return {"statusCode": 304, "headers": headers}
+    return json_response(200, wire, headers)
+
+
+def _ask_of(query: dict[str, str]) -> Ask:
+    unknown = set(query) - _PARAMETERS
+    if unknown:
+        raise Malformed(f"expected only {sorted(_PARAMETERS)}, found {sorted(unknown)}")
+    if ("channels" in query) == ("cursor" in query):
+        raise Malformed("expected either channels or cursor")
+    if "cursor" in query and "rewind" in query:
+        raise Malformed("expected rewind with channels only, found it with a cursor")
+    positions: dict[str, Position | None] = (
+        dict.fromkeys(_channels_of(query["channels"]))
+        if "channels" in query
+        else {**decode_cursor(query["cursor"])}
+    )
+    return Ask(
+        positions,
+        rewind=_number(query, "rewind", 0, 0, MAX_REWIND),
+        limit=_number(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
+    )
+
+
+def _channels_of(text: str) -> list[str]:
+    names = sorted({check_channel(name) for name in text.split(",")})
+    if len(names) > MAX_CHANNELS:
+        raise Malformed(f"expected at most {MAX_CHANNELS} channels, found {len(names)}")
+    return names
+
+
+def _number(query: dict[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not least <= int(text) <= most:
+        raise Malformed(f"expected {name} to be {least} to {most}, found {text[:40]!r}")
+    return int(text)
+
+
+def _etag(content: object) -> str:
+    return f'"{hashlib.sha256(encode_json(content)).hexdigest()[:32]}"'
+
+
+def _is_named(etag: str, if_none_match: str | None) -> bool:
+    """Compare weakly, as RFC 9110 §13.1.2 wants it for If-None-Match."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
