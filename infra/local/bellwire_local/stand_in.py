@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-import errno
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bellwire_local.aws_http import HttpPort, make_app
-from bellwire_local.errors import PortInUse, PortUnusable
 from bellwire_local.identity.cognito import CognitoIdentity
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.identities import GuestIdentities
@@ -22,10 +19,10 @@ from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
 from bellwire_local.iot.policies import PolicyDocument
 from bellwire_local.iot.sigv4 import Verifier
+from bellwire_local.listening import authority_of, bind
 
 WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
 DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
-_BACKLOG = 2048
 _EXPIRY_CHECK_S = 1.0
 
 
@@ -105,10 +102,10 @@ class StandIn:
         """
         host = self._settings.host
         with contextlib.ExitStack() as until_served:
-            iot = until_served.enter_context(_bind(host, self._settings.iot_port, "MQTT"))
-            aws = until_served.enter_context(_bind(host, self._settings.aws_port, "AWS's HTTP"))
-            self.iot_url = f"ws://{_authority(iot)}{MQTT_PATH}"
-            self.aws_url = f"http://{_authority(aws)}"
+            iot = until_served.enter_context(bind(host, self._settings.iot_port, "MQTT"))
+            aws = until_served.enter_context(bind(host, self._settings.aws_port, "AWS's HTTP"))
+            self.iot_url = f"ws://{authority_of(iot)}{MQTT_PATH}"
+            self.aws_url = f"http://{authority_of(aws)}"
             await self._websocket_port.listen(iot)
             self._http_port = HttpPort(self._app)
             await self._http_port.listen(aws)
@@ -129,24 +126,3 @@ class StandIn:
         while True:
             await asyncio.sleep(_EXPIRY_CHECK_S)
             self.broker.expire()
-
-
-def _bind(host: str, port: int, used_for: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-        bound.listen(_BACKLOG)
-        bound.settimeout(0)
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUse(host, port, used_for=used_for) from error
-        raise PortUnusable(host, port, error.strerror or str(error)) from error
-    return bound
-
-
-def _authority(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
