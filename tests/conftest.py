@@ -1,1 +1,14 @@
-"""Fixtures and settings that every test shares."""
+"""Fixtures that every test shares."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from services import RunningService, running_service
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """One service for all tests of a process; a test keeps to channels of its own."""
+    with running_service(tmp_path_factory.mktemp("service"), "--no-demo") as running:
+        yield running

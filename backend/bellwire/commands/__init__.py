@@ -1,0 +1,1 @@
+"""The commands of `bellwire`, one a file: their arguments and what they print."""

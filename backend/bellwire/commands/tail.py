@@ -1,0 +1,100 @@
+"""`bellwire tail CHANNEL...`: print updates as they come, by push or by polling."""
+
+import argparse
+import json
+import os
+import sys
+from datetime import datetime
+from itertools import islice
+
+from bellwire.channels import check_channel
+from bellwire.config import target_of
+from bellwire.cursors import MAX_CHANNELS, decode_cursor
+from bellwire.errors import Malformed
+from bellwire.http_calls import HttpCalls
+from bellwire.tailing import Told, follow
+from bellwire.updates import Position, Update
+
+MAX_REWIND = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's words."""
+    parser.add_argument("channels", metavar="CHANNEL", nargs="+", help="for example public/host")
+    parser.add_argument("--poll", action="store_true", help="ask now and then, open no socket")
+    parser.add_argument("--since", metavar="CURSOR", help="go on from a poll answer's cursor")
+    parser.add_argument(
+        "--rewind", metavar="N", type=_rewind, default=0, help="begin with the newest N events"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--count", metavar="N", type=_count, help="stop after N updates")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print until stopped, or until `--count` updates are out."""
+    told = follow(
+        HttpCalls(target_of(os.environ).url),
+        _positions(options),
+        rewind=options.rewind,
+        is_poll_only=options.poll,
+    )
+    updates = (one for one in told if _is_update(one))
+    for one in islice(updates, options.count):
+        if one.update is not None:
+            print(
+                _json_line(one, one.update) if options.json else _plain_line(one, one.update),
+                flush=True,
+            )
+    return 0
+
+
+def _positions(options: argparse.Namespace) -> dict[str, Position | None]:
+    since = decode_cursor(options.since) if options.since is not None else {}
+    channels = sorted({check_channel(channel) for channel in options.channels})
+    if len(channels) > MAX_CHANNELS:
+        raise Malformed(f"expected at most {MAX_CHANNELS} channels, found {len(channels)}")
+    return {channel: since.get(channel) for channel in channels}
+
+
+def _is_update(told: Told) -> bool:
+    if told.update is None:
+        print(f"bellwire: continuity of {told.channel} was lost, going on", file=sys.stderr)
+    return told.update is not None
+
+
+def _json_line(told: Told, update: Update) -> str:
+    return json.dumps(
+        {
+            "channel": told.channel,
+            "epoch": told.epoch,
+            "seq": update.seq,
+            "op": update.op,
+            "key": update.key,
+            "data": update.data,
+            "at": update.at_ms or None,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _plain_line(told: Told, update: Update) -> str:
+    at = datetime.fromtimestamp(update.at_ms / 1000).astimezone()
+    clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if update.at_ms else "--:--:--.---"
+    key = "" if update.key is None else f" {update.key}"
+    data = "" if update.op == "delete" else " " + json.dumps(update.data, ensure_ascii=False)
+    return f"{clock} {told.channel} {update.seq} {update.op}{key}{data}"
+
+
+def _rewind(text: str) -> int:
+    return _whole(text, 0, MAX_REWIND)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, sys.maxsize)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least}, found {text!r}")
+    return int(text)

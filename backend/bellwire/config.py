@@ -1,0 +1,68 @@
+"""What the environment decides: every name that Bellwire reads there, and the files it keeps.
+
+The command line and `Publisher.from_env` find a service by `BELLWIRE_URL` and prove themselves with
+the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`.
+"""
+
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from platformdirs import user_runtime_path, user_state_path
+
+from bellwire.errors import Malformed
+
+URL_NAME: Final = "BELLWIRE_URL"
+KEY_NAME: Final = "BELLWIRE_KEY"
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service, and the key that entitles to publish there (None: not found)."""
+
+    url: str
+    key: str | None
+
+
+def target_of(environment: Mapping[str, str]) -> Target:
+    """Read which service is meant.
+
+    Raises:
+        Malformed: `BELLWIRE_URL` is no http or https URL.
+    """
+    url = environment.get(URL_NAME, DEFAULT_URL).rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Malformed(f"expected {URL_NAME} to be an http or https URL, found {url!r}")
+    return Target(url, environment.get(KEY_NAME) or _left_key(parts.port))
+
+
+def key_files(port: int) -> list[Path]:
+    """Name the files in which `bellwire dev` may leave its key, by its web port; best place first.
+
+    The runtime directory is not there in every session of a user (cron, containers).
+    """
+    places = [user_state_path("bellwire", appauthor=False) / "run"]
+    with warnings.catch_warnings():
+        # platformdirs warns where it falls back to a folder that others could make before us.
+        warnings.simplefilter("error")
+        with suppress(UserWarning):
+            places.insert(0, user_runtime_path("bellwire", appauthor=False))
+    return [place / f"{port}.key" for place in places]
+
+
+def default_data_dir() -> Path:
+    """Name the folder that holds the log and the stand-in's keys unless `--data` names another."""
+    return user_state_path("bellwire", appauthor=False)
+
+
+def _left_key(port: int | None) -> str | None:
+    for path in key_files(port or 80):
+        with suppress(OSError):
+            return path.read_text().strip()
+    return None

@@ -1,0 +1,240 @@
+"""Follow channels from Python: the socket, the polls, and what comes out of them in order.
+
+The I/O around `receiving` and `following`; `bellwire tail` prints what this tells.
+"""
+
+import gzip
+import logging
+import random
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from queue import Empty, Queue
+from typing import Final
+
+from bellwire.answers import ChannelAnswer, decode_answer
+from bellwire.aws.presigning import presign_iot_url
+from bellwire.channels import topic_of
+from bellwire.cursors import encode_cursor
+from bellwire.errors import Malformed, TooMany, Upstream
+from bellwire.following import Schedule, after_answer, after_envelope, after_subscription
+from bellwire.http_calls import HttpCalls
+from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
+from bellwire.ports import Credentials
+from bellwire.receiving import Received, Receiver, receive_answer, receive_envelope
+from bellwire.updates import Position, Update, decode_envelope
+from bellwire.wire_json import decode_json, encode_json
+
+logger = logging.getLogger(__name__)
+
+SUBSCRIBE_WITHIN_S: Final = 5.0
+RECONNECT_BASE_S: Final = 0.5
+RECONNECT_CAP_S: Final = 30.0
+GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One update of a channel, in order; None: continuity was lost before the next one."""
+
+    channel: str
+    epoch: str
+    update: Update | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What `GET /v1/config` says of a service that a follower needs."""
+
+    stage: str
+    region: str
+    iot_url: str
+
+
+def follow(
+    calls: HttpCalls,
+    positions: Mapping[str, Position | None],
+    *,
+    rewind: int = 0,
+    is_poll_only: bool = False,
+) -> Iterator[Told]:
+    """Tell every update of some channels, once and in order, for as long as it is asked.
+
+    Args:
+        positions: by channel; None begins at the channel's tail.
+        rewind: how many of the newest events to begin with where there is no position.
+        is_poll_only: never open a socket.
+
+    Raises:
+        BellwireError: refused for good, e.g. `NotAllowed`. What may pass is tried again.
+    """
+    follower = _Follower(calls, positions, rewind)
+    if is_poll_only:
+        yield from follower.poll_forever()
+    else:
+        yield from follower.listen_forever()
+
+
+class _Follower:
+    def __init__(
+        self, calls: HttpCalls, positions: Mapping[str, Position | None], rewind: int
+    ) -> None:
+        self._calls = calls
+        self._rewind = rewind
+        self._receivers = {c: Receiver(c, position) for c, position in positions.items()}
+        self._poll_after_s = 2.0
+
+    def poll_forever(self) -> Iterator[Told]:
+        self._service()  # a service that is not there at all is told at once
+        while True:
+            has_more = yield from self._poll()
+            if not has_more:
+                time.sleep(self._poll_after_s)
+
+    def listen_forever(self) -> Iterator[Told]:
+        service = self._service()
+        failures = 0
+        while True:
+            events: Queue[SocketEvent] = Queue()
+            try:
+                socket = self._connect(service, events)
+            except Upstream as error:
+                logger.warning("cannot connect, will try again: %s", error.message)
+            else:
+                try:
+                    failures = 0 if (yield from self._listen(events)) else failures
+                finally:
+                    socket.close()
+            failures += 1
+            yield from self._poll()
+            cap_s = min(RECONNECT_BASE_S * 2**failures, RECONNECT_CAP_S)
+            time.sleep(random.uniform(0, cap_s))  # noqa: S311 - full jitter keeps no secret
+
+    def _connect(self, service: Service, events: Queue[SocketEvent]) -> MqttSocket:
+        identity_id, credentials = self._guest()
+        url = presign_iot_url(service.iot_url, service.region, credentials)
+        suffix = f"{random.randrange(36**8):08x}"  # noqa: S311 - only has to differ
+        topics = [topic_of(service.stage, channel) for channel in self._receivers]
+        return MqttSocket(url, f"{identity_id}-{suffix}", topics, events)
+
+    def _service(self) -> Service:
+        match decode_json(self._calls.get("/v1/config")):
+            case {"stage": str(stage), "region": str(region), "iot_url": str(iot_url)}:
+                return Service(stage, region, iot_url)
+            case other:
+                raise Malformed(f"expected the config of a service, found {str(other)[:80]!r}")
+
+    def _guest(self) -> tuple[str, Credentials]:
+        body = self._calls.post("/v1/session", encode_json({"credentials": True}))
+        match decode_json(body):
+            case {
+                "identity_id": str(identity_id),
+                "credentials": {
+                    "access_key_id": str(key),
+                    "secret_access_key": str(secret),
+                    "session_token": str(token),
+                    "expires_at": int(expires_at_ms),
+                },
+            }:
+                return identity_id, Credentials(key, secret, token, expires_at_ms)
+            case _:
+                raise Malformed("expected a session with credentials, found something else")
+
+    def _listen(self, events: Queue[SocketEvent]) -> Generator[Told, None, bool]:
+        """Tell what one connection brings until it is lost; return whether it ever delivered."""
+        schedule, was_subscribed = Schedule(time.monotonic() + SUBSCRIBE_WITHIN_S), False
+        while True:
+            event = _next_event(events, schedule.next_poll_at)
+            now, luck = time.monotonic(), random.random()  # noqa: S311 - jitter
+            match event:
+                case Closed(reason):
+                    logger.warning("connection lost: %s", reason)
+                    return was_subscribed
+                case Subscribed():
+                    schedule, was_subscribed = after_subscription(now), True
+                case Message(payload):
+                    received = self._take(payload)
+                    yield from _told(received)
+                    wants = any(r.wants_catch_up for r in received)
+                    schedule = after_envelope(schedule, now, wants_catch_up=wants, luck=luck)
+                case None:
+                    has_more = yield from self._poll()
+                    wants = any(_wants_catch_up(r) for r in self._receivers.values())
+                    schedule = after_answer(schedule, now, wants_catch_up=wants, luck=luck)
+                    if has_more:
+                        schedule = replace(schedule, next_poll_at=now)
+
+    def _take(self, payload: bytes) -> list[Received]:
+        try:
+            plain = gzip.decompress(payload) if payload.startswith(GZIP_MAGIC) else payload
+            envelope = decode_envelope(plain)
+        except (OSError, EOFError, Malformed) as error:
+            logger.warning("dropped a payload that is no envelope: %s", error)
+            return []
+        receiver = self._receivers.get(envelope.channel)
+        if receiver is None:
+            return []
+        received = receive_envelope(receiver, envelope)
+        self._receivers[envelope.channel] = received.receiver
+        return [received]
+
+    def _poll(self) -> Generator[Told, None, bool]:
+        """Ask for every channel from where it stands; return whether there is more at once.
+
+        What fails for now is asked again later.
+        """
+        has_more = False
+        for query, asked in self._queries():
+            try:
+                answer = decode_answer(self._calls.get("/v1/updates", query))
+            except (Upstream, TooMany, Malformed) as error:
+                logger.warning("poll failed, will ask again: %s", error.message)
+                continue
+            has_more = has_more or answer.has_more
+            self._poll_after_s = answer.poll_after_ms / 1000
+            for channel, part in answer.channels.items():
+                yield from self._apply(channel, part, asked.get(channel))
+        return has_more
+
+    def _queries(self) -> list[tuple[dict[str, str], Mapping[str, Position | None]]]:
+        new = [c for c, r in self._receivers.items() if r.position is None]
+        known = {c: r.position for c, r in self._receivers.items() if r.position is not None}
+        queries: list[tuple[dict[str, str], Mapping[str, Position | None]]] = []
+        if new:
+            first = {"channels": ",".join(new), "rewind": str(self._rewind)}
+            queries.append((first, {}))
+        if known:
+            queries.append(({"cursor": encode_cursor(known)}, known))
+        return queries
+
+    def _apply(self, channel: str, part: ChannelAnswer, asked: Position | None) -> Iterator[Told]:
+        receiver = self._receivers.get(channel)
+        if receiver is None:
+            return
+        received = receive_answer(receiver, part, asked)
+        self._receivers[channel] = received.receiver
+        # The state before a first answer is no news; whatever was held for it is.
+        is_first = receiver.position is None
+        yield from _told([received], state_after=part.last if is_first else -1)
+
+
+def _next_event(events: Queue[SocketEvent], deadline: float) -> SocketEvent | None:
+    try:
+        return events.get(timeout=max(0.0, deadline - time.monotonic()))
+    except Empty:
+        return None
+
+
+def _wants_catch_up(receiver: Receiver) -> bool:
+    return receiver.position is None or bool(receiver.held)
+
+
+def _told(received: list[Received], *, state_after: int = -1) -> Iterator[Told]:
+    for one in received:
+        epoch = one.receiver.position.epoch if one.receiver.position else ""
+        channel = one.receiver.channel
+        if one.is_reset:
+            yield Told(channel, epoch, None)
+        for update in one.updates:
+            if update.op == "event" or update.seq > state_after:
+                yield Told(channel, epoch, update)

@@ -1,0 +1,206 @@
+"""Everything in one process: the stand-in, the log, the handlers behind their front, the demo job.
+
+The composition root: the one place that knows every part.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager, suppress
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from starlette.types import ASGIApp
+
+from bellwire.aws.cognito import CognitoIdentities
+from bellwire.aws.iot_broker import IotBroker
+from bellwire.config import key_files
+from bellwire.errors import BellwireError, Upstream
+from bellwire.handlers.edge import Deployment
+from bellwire.policies import Place, load_policy
+from bellwire.publisher import HttpOutlet, Publisher
+from bellwire.sql.engine import open_sqlite
+from bellwire.sql.log import SqlLog
+from bellwire_local.aws_http import HttpPort
+from bellwire_local.dev.front import Front
+from bellwire_local.dev.host_job import HostJob
+from bellwire_local.dev.locking import lock_directory
+from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE, DevSettings, Ready
+from bellwire_local.identity.credentials import Credentials
+from bellwire_local.listening import authority_of, bind
+from bellwire_local.stand_in import StandIn, StandInSettings
+
+logger = logging.getLogger(__name__)
+
+PLACE: Final = Place(REGION, ACCOUNT_ID, STAGE)
+ROLES: Final = ("guest_role", "publisher_role", "operator_role")
+THREADS: Final = 12
+RETENTION_MS: Final = 24 * 3_600_000
+ID_WINDOW_MS: Final = 24 * 3_600_000
+EXPIRE_EVERY_S: Final = 60
+
+
+class DevService:
+    """The whole service on this machine."""
+
+    def __init__(self, settings: DevSettings) -> None:
+        self._settings = settings
+        self._until_stopped = AsyncExitStack()
+
+    async def start(self) -> Ready:
+        """Open everything; when this returns, every port accepts.
+
+        Raises:
+            StandInError: a port is in use, or the data directory cannot be used.
+            BellwireError: the log cannot be opened, or the dashboard is not built.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close everything, in the reverse order."""
+        await self._until_stopped.aclose()
+
+    async def _start(self) -> Ready:
+        settings, until = self._settings, self._until_stopped
+        until.enter_context(lock_directory(settings.data_dir))
+        stand_in = await self._start_stand_in()
+        web = until.enter_context(bind(settings.host, settings.port, "the dashboard and the API"))
+        web_url = f"http://{authority_of(web)}"
+        threads = until.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="handler"))
+        job = stand_in.credentials_for("publisher_role", "job")
+        log = self._open_log()
+        deployment = _deployment(stand_in, log, job, web_url)
+        key = until.enter_context(_left_key(web.getsockname()[1]))
+        front = Front(deployment, publish_key=key, origin=web_url, threads=threads)
+        await self._serve(front.app(), web)
+        until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
+        if settings.has_demo:
+            await self._start_demo(web_url, key)
+        return Ready(
+            web_url=web_url,
+            iot_url=stand_in.iot_url,
+            aws_url=stand_in.aws_url,
+            identity_pool_id=stand_in.identity_pool_id,
+            job=_wire(job),
+            operator=_wire(stand_in.credentials_for("operator_role", "operator")),
+            pid=os.getpid(),
+        )
+
+    async def _start_stand_in(self) -> StandIn:
+        settings = self._settings
+        stand_in = StandIn(
+            StandInSettings(
+                data_dir=settings.data_dir,
+                roles={role: load_policy(role, PLACE) for role in ROLES},
+                region=REGION,
+                account_id=ACCOUNT_ID,
+                host=settings.host,
+                iot_port=settings.iot_port,
+                aws_port=settings.aws_port,
+            )
+        )
+        await stand_in.start()
+        self._until_stopped.push_async_callback(stand_in.stop)
+        return stand_in
+
+    def _open_log(self) -> SqlLog:
+        engine = open_sqlite(self._settings.data_dir / "log.db", pool_size=THREADS)
+        self._until_stopped.callback(engine.dispose)
+        return SqlLog(
+            engine,
+            retention_ms=RETENTION_MS,
+            id_window_ms=ID_WINDOW_MS,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            noise=secrets.token_bytes,
+        )
+
+    async def _serve(self, app: ASGIApp, bound: socket.socket) -> None:
+        port = HttpPort(app)
+        await port.listen(bound)
+        self._until_stopped.push_async_callback(port.close)
+
+    async def _start_demo(self, web_url: str, key: str) -> None:
+        demo = HostJob(Publisher(HttpOutlet(web_url, key)))
+        demo.start()
+        # In a thread: the job's last publish needs this loop to answer it.
+        self._until_stopped.push_async_callback(asyncio.to_thread, demo.stop)
+
+
+def _deployment(stand_in: StandIn, log: SqlLog, job: Credentials, web_url: str) -> Deployment:
+    session = boto3.Session(
+        aws_access_key_id=job.access_key_id,
+        aws_secret_access_key=job.secret_access_key,
+        aws_session_token=job.session_token,
+        region_name=REGION,
+    )
+    config = Config(max_pool_connections=THREADS, connect_timeout=5, read_timeout=10)
+    url = stand_in.aws_url
+    cognito = session.client("cognito-identity", endpoint_url=url, config=config)
+    return Deployment(
+        place=PLACE,
+        log=log,
+        broker=IotBroker(session.client("iot-data", endpoint_url=url, config=config)),
+        identities=CognitoIdentities(cognito, stand_in.identity_pool_id),
+        guest_role=load_policy("guest_role", PLACE),
+        config={
+            "v": 1,
+            "stage": STAGE,
+            "region": REGION,
+            "iot_url": stand_in.iot_url,
+            "identity_pool_id": stand_in.identity_pool_id,
+            "cognito_url": url,
+            "guests": True,
+            "poll_url": f"{web_url}/v1/updates",
+            "features": {},
+        },
+    )
+
+
+@contextmanager
+def _left_key(port: int) -> Iterator[str]:
+    """Leave a fresh key where only this user's command line finds it, for as long as we run."""
+    path, key = key_files(port)[0], secrets.token_urlsafe(32)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(key)
+    except OSError as error:
+        raise Upstream(f"cannot leave the key for the command line in {path}: {error}") from error
+    try:
+        yield key
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _expire(log: SqlLog) -> None:
+    while True:
+        await asyncio.sleep(EXPIRE_EVERY_S)
+        try:
+            await asyncio.to_thread(log.expire)
+        except BellwireError as error:
+            logger.warning("deleting old updates failed, will try again: %s", error.message)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _wire(credentials: Credentials) -> dict[str, Any]:
+    return {
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key,
+        "session_token": credentials.session_token,
+    }
