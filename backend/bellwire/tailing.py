@@ -22,7 +22,8 @@ from bellwire.http_calls import HttpCalls
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
 from bellwire.ports import Credentials
 from bellwire.receiving import Received, Receiver, receive_answer, receive_envelope
-from bellwire.updates import Position, Update, decode_envelope
+from bellwire.told import Told
+from bellwire.updates import Position, decode_envelope
 from bellwire.wire_json import decode_json, encode_json
 
 logger = logging.getLogger(__name__)
@@ -31,15 +32,6 @@ SUBSCRIBE_WITHIN_S: Final = 5.0
 RECONNECT_BASE_S: Final = 0.5
 RECONNECT_CAP_S: Final = 30.0
 GZIP_MAGIC: Final = b"\x1f\x8b"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One update of a channel, in order; None: continuity was lost before the next one."""
-
-    channel: str
-    epoch: str
-    update: Update | None
 
 
 @dataclass(frozen=True, slots=True)

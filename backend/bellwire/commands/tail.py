@@ -12,7 +12,7 @@ from bellwire.config import target_of
 from bellwire.cursors import MAX_CHANNELS, decode_cursor
 from bellwire.errors import Malformed
 from bellwire.http_calls import HttpCalls
-from bellwire.tailing import Told, follow
+from bellwire.told import Told
 from bellwire.updates import Position, Update
 
 MAX_REWIND = 100
@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print until stopped, or until `--count` updates are out."""
+    from bellwire.tailing import follow  # noqa: PLC0415 - paho and botocore, for no other command
+
     told = follow(
         HttpCalls(target_of(os.environ).url),
         _positions(options),

@@ -31,6 +31,7 @@ from bellwire_local.dev.assets import client_dir
 MAX_BODY_BYTES: Final = 10_485_760  # API Gateway quota "payload size", 10 MB
 EXPOSED: Final = "ETag, Age, Date, Retry-After, Bellwire-Poll-After-Ms"
 
+ANY_METHOD: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CLIENT_FILES: Final = ("bellwire.js", "bellwire.js.map")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -63,7 +64,7 @@ class Front:
                 *routes,
                 Route("/v1/publish", self._publish, methods=["POST"]),
                 Route("/v1/health", self._health, methods=["GET"]),
-                Route("/v1/{rest:path}", self._no_such_endpoint),
+                Route("/v1/{rest:path}", self._no_such_endpoint, methods=ANY_METHOD),
                 *[Route(f"/{name}", self._client_file(name)) for name in CLIENT_FILES],
                 Mount("/", StaticFiles(directory=client_dir() / "dashboard", html=True)),
             ]

@@ -1,0 +1,14 @@
+"""What a follower of channels is told, one at a time and in order."""
+
+from dataclasses import dataclass
+
+from bellwire.updates import Update
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One update of a channel, in order; None: continuity was lost before the next one."""
+
+    channel: str
+    epoch: str
+    update: Update | None
