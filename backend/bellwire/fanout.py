@@ -1,59 +1,130 @@
-"""Push what was appended to whoever is listening now.
+"""Push updates to whoever is listening now.
 
-A push is a hint that carries the data: one that is lost costs a subscriber a poll and nothing
-else, so a failed push is reported and never fails the publish behind it.
+A push is a hint that carries the data. `InlineFanOut` pushes right after an append; a failure there
+is reported and never fails the publish behind it. `answer_doorbell` pushes whatever is in the log
+beyond the channel's mark: it heals what a crash or a failure left, in order.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from threading import Lock
+from typing import Final, Protocol
 
 from bellwire.channels import topic_of
 from bellwire.conflation import conflate
 from bellwire.errors import Upstream
-from bellwire.ports import Broker, Receipt, UpdateLog
+from bellwire.payloads import encode_payload
+from bellwire.ports import Broker, Outbox, Pushed, Receipt, UpdateLog
 from bellwire.updates import (
     Draft,
     Envelope,
     Position,
     Update,
-    encode_envelope,
     split_envelope,
     wire_id,
 )
 
 logger = logging.getLogger(__name__)
 
+DOORBELL_UPDATES: Final = 1_000
+DOORBELL_BYTES: Final = 1_048_576
 
-def push_appended(
-    channel: str,
-    drafts: Sequence[Draft],
-    receipts: Sequence[Receipt],
-    *,
-    log: UpdateLog,
-    broker: Broker,
-    stage: str,
-) -> None:
-    """Push the updates of one append, and once more those that were duplicates.
 
-    Whoever published a duplicate first may have died before pushing it.
+class PushableLog(UpdateLog, Outbox, Protocol):
+    """A log that remembers how far it has been pushed."""
+
+
+class FanOut(Protocol):
+    """What happens to updates right after their append."""
+
+    def push(self, channel: str, drafts: Sequence[Draft], receipts: Sequence[Receipt]) -> None:
+        """Take note of an append; never fails it."""
+        ...
+
+
+class InlineFanOut:
+    """Pushes in the publisher's own process, and collects how far, for `flush` to write down.
+
+    Marks are written together and not with every push: after a crash, what was pushed in the last
+    moment is pushed once more, and receivers drop it by its number.
     """
-    fresh = [
-        (receipt.position, _update(draft, receipt))
-        for draft, receipt in zip(drafts, receipts, strict=True)
-        if not receipt.is_duplicate
-    ]
-    repeated = (
-        found
-        for position in {receipt.position for receipt in receipts if receipt.is_duplicate}
-        if position not in dict(fresh)
-        for found in _read_one(log, channel, position)
-    )
-    try:
-        for envelope in [*envelopes_of(channel, fresh), *envelopes_of(channel, repeated)]:
-            broker.publish(topic_of(stage, channel), encode_envelope(envelope))
-    except Upstream as error:
-        logger.warning("pushing to %s failed, subscribers will poll: %s", channel, error.message)
+
+    def __init__(self, log: PushableLog, broker: Broker, stage: str) -> None:
+        self._log = log
+        self._broker = broker
+        self._stage = stage
+        self._lock = Lock()
+        self._pushed: dict[tuple[str, str], list[Pushed]] = {}
+
+    def push(self, channel: str, drafts: Sequence[Draft], receipts: Sequence[Receipt]) -> None:
+        """Push the updates of one append, and once more those that were duplicates.
+
+        Whoever published a duplicate first may have died before pushing it.
+        """
+        fresh = [
+            (receipt.position, _update(draft, receipt))
+            for draft, receipt in zip(drafts, receipts, strict=True)
+            if not receipt.is_duplicate
+        ]
+        appended = {position for position, _ in fresh}
+        doubles = {r.position for r in receipts if r.is_duplicate} - appended
+        try:
+            envelopes = envelopes_of(channel, fresh)
+            for envelope in envelopes:
+                self._hand_over(envelope)
+            self._note(envelopes)
+            for position in doubles:
+                for envelope in envelopes_of(channel, _read_one(self._log, channel, position)):
+                    self._hand_over(envelope)
+        except Upstream as error:
+            logger.warning("pushing to %s failed, the outbox will: %s", channel, error.message)
+
+    def flush(self) -> None:
+        """Write down how far channels have been pushed; a few of them may be pushed again."""
+        with self._lock:
+            collected, self._pushed = self._pushed, {}
+        if collected:
+            self._log.mark_pushed([one for pushed in collected.values() for one in pushed])
+
+    def _hand_over(self, envelope: Envelope) -> None:
+        hand_over(envelope, self._broker, self._stage)
+
+    def _note(self, envelopes: Sequence[Envelope]) -> None:
+        with self._lock:
+            for envelope in envelopes:
+                notes = self._pushed.setdefault((envelope.channel, envelope.epoch), [])
+                after = envelope.after
+                if notes and notes[-1].last == after and notes[-1].after is not None:
+                    after = notes.pop().after or 0
+                notes.append(Pushed(envelope.channel, envelope.epoch, after, envelope.last))
+
+
+def answer_doorbell(channel: str, *, log: PushableLog, broker: Broker, stage: str) -> int:
+    """Push what is in the log beyond the channel's mark, and fold its state; return how much.
+
+    Order, redelivery and replays need no other care: it reads the log, not the doorbell.
+
+    Raises:
+        Upstream: the log or the broker failed; ring again.
+    """
+    count = 0
+    while True:
+        run = log.unpushed(channel, max_updates=DOORBELL_UPDATES, max_bytes=DOORBELL_BYTES)
+        if run is None:
+            break
+        updates = [(Position(run.epoch, update.seq), update) for update in run.updates]
+        for envelope in envelopes_of(channel, updates):
+            hand_over(envelope, broker, stage)
+        log.mark_pushed([Pushed(channel, run.epoch, None, run.last)])
+        count += len(updates)
+    log.settle_state(channel)
+    return count
+
+
+def hand_over(envelope: Envelope, broker: Broker, stage: str) -> None:
+    """Hand one envelope to the broker."""
+    broker.publish(topic_of(stage, envelope.channel), encode_payload(envelope))
 
 
 def envelopes_of(channel: str, updates: Iterable[tuple[Position, Update]]) -> list[Envelope]:

@@ -103,6 +103,37 @@ class UpdateLog(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The updates `after` + 1 … `last` of an epoch have been handed to the broker.
+
+    `after` is None where everything before `last` has been seen to.
+    """
+
+    channel: str
+    epoch: str
+    after: int | None
+    last: int
+
+
+class Outbox(Protocol):
+    """What a log remembers of how far each channel has been pushed. Raises as `UpdateLog` does."""
+
+    def unpushed(self, channel: str, *, max_updates: int, max_bytes: int) -> Run | None:
+        """Read on, strongly, from how far the channel has been pushed; None if that is its tail.
+
+        What has expired unpushed is passed over: its subscribers find the gap and poll.
+        """
+        ...
+
+    def mark_pushed(self, pushed: Sequence[Pushed]) -> None:
+        """Move channels' marks on, each only if it stands within what was pushed.
+
+        So a mark never passes an update that nobody has pushed, nor goes back.
+        """
+        ...
+
+
 class Broker(Protocol):
     """Hands payloads to whoever subscribes to a topic now. A hint: it may drop, double, reorder."""
 

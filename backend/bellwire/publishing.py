@@ -1,4 +1,4 @@
-"""The use case of every job: give updates their numbers, then push them.
+"""The use case of every job: give updates their numbers, then fan them out.
 
 Log first, push second: a publish is acknowledged when it is in the log.
 """
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from bellwire.channels import check_channel
 from bellwire.errors import BellwireError, Conflict, Malformed
-from bellwire.fanout import push_appended
-from bellwire.ports import Broker, Receipt, UpdateLog
+from bellwire.fanout import FanOut
+from bellwire.ports import Receipt, UpdateLog
 from bellwire.publications import Publication, Published, Result, encode_publication
 from bellwire.updates import Draft, check_draft
 from bellwire.wire_json import size_bytes
@@ -18,7 +18,7 @@ MAX_APPEND_BYTES = 1_048_576
 
 
 def publish(
-    publications: Sequence[Publication], *, log: UpdateLog, broker: Broker, stage: str
+    publications: Sequence[Publication], *, log: UpdateLog, fan_out: FanOut
 ) -> list[Result]:
     """Publish in order; what cannot be published gets an error in its place.
 
@@ -30,7 +30,7 @@ def publish(
     for at, publication in enumerate(publications):
         by_channel.setdefault(publication.channel, []).append(at)
     for channel, places in by_channel.items():
-        results |= _publish_channel(channel, places, publications, log, broker, stage)
+        results |= _publish_channel(channel, places, publications, log, fan_out)
     return [results[at] for at in range(len(publications))]
 
 
@@ -39,8 +39,7 @@ def _publish_channel(
     places: Sequence[int],
     publications: Sequence[Publication],
     log: UpdateLog,
-    broker: Broker,
-    stage: str,
+    fan_out: FanOut,
 ) -> dict[int, Result]:
     done: dict[int, Result] = {}
     drafts, failure = _check(channel, [publications[at] for at in places])
@@ -51,7 +50,7 @@ def _publish_channel(
         except BellwireError as error:
             failure = error
             break
-        push_appended(channel, group, receipts, log=log, broker=broker, stage=stage)
+        fan_out.push(channel, group, receipts)
         for receipt in receipts:
             done[waiting.pop(0)] = _published(channel, receipt)
     for at in waiting:

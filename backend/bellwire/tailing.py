@@ -3,7 +3,6 @@
 The I/O around `receiving` and `following`; `bellwire tail` prints what this tells.
 """
 
-import gzip
 import logging
 import random
 import time
@@ -20,10 +19,11 @@ from bellwire.errors import Malformed, TooMany, Upstream
 from bellwire.following import Schedule, after_answer, after_envelope, after_subscription
 from bellwire.http_calls import HttpCalls
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
+from bellwire.payloads import decode_payload
 from bellwire.ports import Credentials
 from bellwire.receiving import Received, Receiver, receive_answer, receive_envelope
 from bellwire.told import Told
-from bellwire.updates import Position, decode_envelope
+from bellwire.updates import Position
 from bellwire.wire_json import decode_json, encode_json
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 SUBSCRIBE_WITHIN_S: Final = 5.0
 RECONNECT_BASE_S: Final = 0.5
 RECONNECT_CAP_S: Final = 30.0
-GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +157,8 @@ class _Follower:
 
     def _take(self, payload: bytes) -> list[Received]:
         try:
-            plain = gzip.decompress(payload) if payload.startswith(GZIP_MAGIC) else payload
-            envelope = decode_envelope(plain)
-        except (OSError, EOFError, Malformed) as error:
+            envelope = decode_payload(payload)
+        except Malformed as error:
             logger.warning("dropped a payload that is no envelope: %s", error)
             return []
         receiver = self._receivers.get(envelope.channel)

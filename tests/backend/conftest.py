@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables, create_tables
-from bellwire.ports import UpdateLog
+from bellwire.fanout import PushableLog
 from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
 
@@ -100,8 +100,8 @@ def dynamodb_log(
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
-def log(request: pytest.FixtureRequest) -> UpdateLog:
+def log(request: pytest.FixtureRequest) -> PushableLog:
     """Every implementation of the port, one after another."""
     name = {"sqlite": "sql_log", "dynamodb": "dynamodb_log"}[request.param]
-    found: UpdateLog = request.getfixturevalue(name)
+    found: PushableLog = request.getfixturevalue(name)
     return found

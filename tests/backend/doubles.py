@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from bellwire.errors import NotAllowed, Upstream
+from bellwire.payloads import decode_payload
 from bellwire.ports import Credentials
-from bellwire.updates import Envelope, decode_envelope
+from bellwire.updates import Envelope
 
 
 @dataclass
@@ -20,7 +21,7 @@ class KeepingBroker:
         self.sent.append((topic, payload))
 
     def envelopes(self) -> list[Envelope]:
-        return [decode_envelope(payload) for _, payload in self.sent]
+        return [decode_payload(payload) for _, payload in self.sent]
 
 
 @dataclass

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backend.doubles import KeepingBroker, OneGuest
 from bellwire.errors import BellwireError, TooMany
+from bellwire.fanout import InlineFanOut
 from bellwire.handlers.config import handle_config
 from bellwire.handlers.edge import Deployment, answer
 from bellwire.handlers.poll import handle_poll
@@ -27,7 +28,7 @@ def deployment(sql_log: SqlLog) -> Deployment:
     return Deployment(
         place=PLACE,
         log=sql_log,
-        broker=KeepingBroker(),
+        fan_out=InlineFanOut(sql_log, KeepingBroker(), "dev"),
         identities=OneGuest(),
         guest_role=load_policy("guest_role", PLACE),
         config={"v": 1, "stage": "dev"},

@@ -4,7 +4,7 @@ from typing import Any
 
 from backend.doubles import KeepingBroker
 from bellwire.errors import BadChannel, BellwireError, Conflict, Malformed, TooLarge, Upstream
-from bellwire.ports import UpdateLog
+from bellwire.fanout import InlineFanOut, PushableLog
 from bellwire.publications import Publication, Published, decode_publication
 from bellwire.publishing import publish
 from bellwire.updates import ORIGIN, Draft
@@ -20,13 +20,12 @@ def places(results: list[Published | BellwireError]) -> list[Any]:
     ]
 
 
-def test_results_stand_in_the_order_of_the_request(log: UpdateLog) -> None:
+def test_results_stand_in_the_order_of_the_request(log: PushableLog) -> None:
     broker = KeepingBroker()
     results = publish(
         [event("public/a", 1), event("public/b", 2), event("public/a", 3)],
         log=log,
-        broker=broker,
-        stage="dev",
+        fan_out=InlineFanOut(log, broker, "dev"),
     )
     assert places(results) == [
         ("public/a", 1, False),
@@ -40,7 +39,7 @@ def test_results_stand_in_the_order_of_the_request(log: UpdateLog) -> None:
     ]
 
 
-def test_after_a_channels_first_failure_the_rest_of_it_fails_and_no_other(log: UpdateLog) -> None:
+def test_after_a_channels_first_failure_the_rest_of_it_fails_and_no_other(log: PushableLog) -> None:
     results = publish(
         [
             event("public/a", 1),
@@ -52,8 +51,7 @@ def test_after_a_channels_first_failure_the_rest_of_it_fails_and_no_other(log: U
             decode_publication({"channel": "public/c", "op": "event", "data": 1}),
         ],
         log=log,
-        broker=KeepingBroker(),
-        stage="dev",
+        fan_out=InlineFanOut(log, KeepingBroker(), "dev"),
     )
     assert places(results) == [
         ("public/a", 1, False),
@@ -68,24 +66,25 @@ def test_after_a_channels_first_failure_the_rest_of_it_fails_and_no_other(log: U
     assert log.tail("public/c") == ORIGIN
 
 
-def test_a_broker_that_is_down_does_not_fail_a_publish(log: UpdateLog) -> None:
+def test_a_broker_that_is_down_does_not_fail_a_publish(log: PushableLog) -> None:
     results = publish(
-        [event("public/a", 1)], log=log, broker=KeepingBroker(is_down=True), stage="dev"
+        [event("public/a", 1)],
+        log=log,
+        fan_out=InlineFanOut(log, KeepingBroker(is_down=True), "dev"),
     )
     assert places(results) == [("public/a", 1, False)]
     assert log.tail("public/a").seq == 1
 
 
-def test_a_duplicate_is_pushed_again_under_its_first_number(log: UpdateLog) -> None:
+def test_a_duplicate_is_pushed_again_under_its_first_number(log: PushableLog) -> None:
     broker = KeepingBroker()
-    publish([event("public/a", "first", "id1")], log=log, broker=broker, stage="dev")
-    publish([event("public/a", "between")], log=log, broker=broker, stage="dev")
+    publish([event("public/a", "first", "id1")], log=log, fan_out=InlineFanOut(log, broker, "dev"))
+    publish([event("public/a", "between")], log=log, fan_out=InlineFanOut(log, broker, "dev"))
     broker.sent.clear()
     results = publish(
         [event("public/a", "changed", "id1"), event("public/a", "new")],
         log=log,
-        broker=broker,
-        stage="dev",
+        fan_out=InlineFanOut(log, broker, "dev"),
     )
     assert places(results) == [("public/a", 1, True), ("public/a", 3, False)]
     assert [(e.after, [u.data for u in e.updates]) for e in broker.envelopes()] == [
@@ -94,11 +93,15 @@ def test_a_duplicate_is_pushed_again_under_its_first_number(log: UpdateLog) -> N
     ]
 
 
-def test_a_push_is_conflated_and_fits_the_payload(log: UpdateLog) -> None:
+def test_a_push_is_conflated_and_fits_the_payload(log: PushableLog) -> None:
     broker = KeepingBroker()
     drafts = [Draft("set", "k", n) for n in range(40)]
     drafts += [Draft("event", data="x" * 60_000) for _ in range(3)]
-    publish([Publication("public/a", d) for d in drafts], log=log, broker=broker, stage="dev")
+    publish(
+        [Publication("public/a", d) for d in drafts],
+        log=log,
+        fan_out=InlineFanOut(log, broker, "dev"),
+    )
     assert [(e.after, e.last, len(e.updates)) for e in broker.envelopes()] == [
         (0, 42, 3),
         (42, 43, 1),
@@ -106,9 +109,11 @@ def test_a_push_is_conflated_and_fits_the_payload(log: UpdateLog) -> None:
     assert all(len(payload) <= 131_072 for _, payload in broker.sent)
 
 
-def test_more_than_one_append_holds_are_numbered_in_order(log: UpdateLog) -> None:
+def test_more_than_one_append_holds_are_numbered_in_order(log: PushableLog) -> None:
     results = publish(
-        [event("public/a", n) for n in range(100)], log=log, broker=KeepingBroker(), stage="dev"
+        [event("public/a", n) for n in range(100)],
+        log=log,
+        fan_out=InlineFanOut(log, KeepingBroker(), "dev"),
     )
     assert places(results) == [("public/a", n, False) for n in range(1, 101)]
 
@@ -122,7 +127,6 @@ def test_a_log_that_is_down_fails_the_channel_in_place() -> None:
     results = publish(
         [event("public/a", 1), event("public/a", 2)],
         log=broken,
-        broker=KeepingBroker(),
-        stage="dev",
+        fan_out=InlineFanOut(broken, KeepingBroker(), "dev"),
     )
     assert places(results) == [Upstream, Conflict]

@@ -200,7 +200,10 @@ class Appender:
             "Update": {
                 "TableName": self._tables.log,
                 "Key": {"channel": {"S": write.blocks[0].channel}, "n": {"N": str(HEAD_N)}},
-                "UpdateExpression": "SET gen = :new, epoch = :epoch, w = if_not_exists(w, :zero)",
+                "UpdateExpression": (
+                    "SET gen = :new, epoch = :epoch, w = if_not_exists(w, :zero),"
+                    " pushed = if_not_exists(pushed, :zero)"
+                ),
                 "ConditionExpression": "attribute_not_exists(gen)" if is_first else "gen = :old",
                 "ExpressionAttributeValues": values,
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from bellwire.aws.append_plan import Moment
-from bellwire.aws.continuity import LogItem, read_run
+from bellwire.aws.continuity import FIRST_GENERATION, LogItem, read_run
 from bellwire.aws.dynamodb_append import Appender
 from bellwire.aws.dynamodb_tables import Tables, mapped_errors
 from bellwire.aws.log_items import (
@@ -20,7 +20,7 @@ from bellwire.aws.log_items import (
     slot,
 )
 from bellwire.epochs import generation_of
-from bellwire.ports import Receipt, Run, Snapshot
+from bellwire.ports import Pushed, Receipt, Run, Snapshot
 from bellwire.updates import ORIGIN, Draft, Position, Update, fold
 from bellwire.wire_json import Json, decode_json, encode_json
 
@@ -151,7 +151,7 @@ class DynamoDbLog:
                 return
             folded_n = head.folded_n
             newest: dict[str, tuple[int, Update]] = {}
-            for block in self._contiguous_after(channel, head):
+            for block in self._contiguous_after(channel, head.folded_n):
                 for update in block.updates:
                     folded_n = slot(block.generation, update.seq)
                     if update.key is not None:
@@ -160,6 +160,30 @@ class DynamoDbLog:
                 self._store_key(channel, key, n, update)
             if folded_n > head.folded_n:
                 self.tables.advance_folded(channel, folded_n)
+
+    def unpushed(self, channel: str, *, max_updates: int, max_bytes: int) -> Run | None:
+        """See `Outbox.unpushed`."""
+        with mapped_errors():
+            head = self.tables.read_head(channel)
+            if head is None:
+                return None
+            blocks = self._contiguous_after(channel, head.pushed_n)
+            first = next(blocks, None)
+            if first is None:
+                return None
+            start = Position(first.epoch, first.first - 1)
+            return read_run(
+                chain([first], blocks), start, max_updates=max_updates, max_bytes=max_bytes
+            )
+
+    def mark_pushed(self, pushed: Sequence[Pushed]) -> None:
+        """See `Outbox.mark_pushed`."""
+        with mapped_errors():
+            for one in pushed:
+                generation = generation_of(one.epoch) or 0
+                is_first = generation == FIRST_GENERATION and one.after == 0
+                from_n = 0 if is_first or one.after is None else slot(generation, one.after)
+                self.tables.advance_pushed(one.channel, from_n, slot(generation, one.last))
 
     def _items_after(self, channel: str, n: int, *, is_strong: bool) -> Iterator[LogItem]:
         query: QueryInputTypeDef = {
@@ -209,22 +233,23 @@ class DynamoDbLog:
     def _unfolded(self, channel: str, head: Head) -> tuple[list[Update], str]:
         run: list[Update] = []
         epoch = head.epoch
-        for block in self._contiguous_after(channel, head):
+        for block in self._contiguous_after(channel, head.folded_n):
             run += [u for u in block.updates if slot(block.generation, u.seq) > head.folded_n]
             epoch = block.epoch
         return run, epoch
 
-    def _contiguous_after(self, channel: str, head: Head) -> Iterator[Block]:
-        """Read the blocks after `w`, strongly, across epochs, up to the first missing number."""
-        generation, seq = divmod(head.folded_n, GENERATION_STEP)
-        for item in self._items_after(channel, head.folded_n, is_strong=True):
-            if isinstance(item, Head):
-                return
-            if item.generation == generation and isinstance(item, Block) and item.first > seq + 1:
-                return
+    def _contiguous_after(self, channel: str, n: int) -> Iterator[Block]:
+        """Read the blocks after a mark, strongly, across epochs, up to a missing number.
+
+        Writers leave no holes: what is missing right after the mark has expired; it is passed over.
+        """
+        before: Block | None = None
+        for item in self._items_after(channel, n, is_strong=True):
             if isinstance(item, Block):
+                if before is not None and not _follows(item, before):
+                    return
                 yield item
-                generation, seq = item.generation, item.last
+                before = item
 
     def _store_key(self, channel: str, key: str, n: int, update: Update) -> None:
         item: dict[str, AttributeValueTypeDef] = {
@@ -237,6 +262,12 @@ class DynamoDbLog:
         else:
             item["expires_at"] = {"N": str(self._now_ms() // 1000 + TOMBSTONE_S)}
         self.tables.put_if_newer(item)
+
+
+def _follows(block: Block, before: Block) -> bool:
+    if block.generation == before.generation:
+        return block.first == before.last + 1
+    return block.generation == before.generation + 1 and block.first == 1
 
 
 def _folded_seq(head: Head) -> int:

@@ -63,13 +63,30 @@ class Tables:
 
     def advance_folded(self, channel: str, folded_n: int) -> None:
         """Raise a head's `w`, unless it is as high already."""
+        self._advance(channel, "SET w = :to", "w < :to", {":to": {"N": str(folded_n)}})
+
+    def advance_pushed(self, channel: str, from_n: int, to_n: int) -> None:
+        """Raise a head's `pushed` to `to_n` if it stands from `from_n` to below that."""
+        values: dict[str, AttributeValueTypeDef] = {
+            ":from": {"N": str(from_n)},
+            ":to": {"N": str(to_n)},
+        }
+        self._advance(channel, "SET pushed = :to", "pushed BETWEEN :from AND :to", values)
+
+    def _advance(
+        self,
+        channel: str,
+        update: str,
+        condition: str,
+        values: "Mapping[str, AttributeValueTypeDef]",
+    ) -> None:
         try:
             self.client.update_item(
                 TableName=self.log,
                 Key={"channel": {"S": channel}, "n": {"N": str(HEAD_N)}},
-                UpdateExpression="SET w = :w",
-                ConditionExpression="w < :w",
-                ExpressionAttributeValues={":w": {"N": str(folded_n)}},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return

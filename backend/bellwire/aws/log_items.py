@@ -7,8 +7,9 @@ Table `log` (partition key `channel`, sort key `n` = generation · 10¹² + seq)
   that wrote it, so that a writer recognises its own work after a lost answer.
 - a *fence*: `{channel, n, fence: true, expires_at}`, in the slot after the last update of a
   generation that has ended, so that nobody continues it.
-- the *head*: `{channel, n: HEAD_N, gen, epoch, w}`, sorting after every block, without TTL. `w` is
-  the `n` up to which the stored state is folded.
+- the *head*: `{channel, n: HEAD_N, gen, epoch, w, pushed}`, sorting after every block, no TTL.
+  `w` is the `n` up to which the stored state is folded, `pushed` the one up to which the channel
+  has been pushed.
 
 Table `keyed` (partition key `channel`, sort key `k`):
 
@@ -68,12 +69,13 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Which generation a channel is in, and how far its stored state is folded."""
+    """Which generation a channel is in, how far its state is folded and how far it is pushed."""
 
     channel: str
     generation: int
     epoch: str
     folded_n: int
+    pushed_n: int
 
 
 def slot(generation: int, seq: int) -> int:
@@ -110,7 +112,7 @@ def decode_log_item(item: "Item") -> Block | Fence | Head:
     channel, n = item["channel"]["S"], int(item["n"]["N"])
     if n == HEAD_N:
         generation, epoch = int(item["gen"]["N"]), item["epoch"]["S"]
-        return Head(channel, generation, epoch, int(item["w"]["N"]))
+        return Head(channel, generation, epoch, int(item["w"]["N"]), int(item["pushed"]["N"]))
     generation, seq = divmod(n, GENERATION_STEP)
     expires_at_s = int(item["expires_at"]["N"])
     if "fence" in item:

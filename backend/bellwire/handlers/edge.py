@@ -9,8 +9,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from bellwire.errors import BellwireError, Internal, Malformed, TooLarge, TooMany, to_wire
+from bellwire.fanout import FanOut
 from bellwire.policies import Place
-from bellwire.ports import Broker, Identities, UpdateLog
+from bellwire.ports import Identities, UpdateLog
 from bellwire.wire_json import Json, decode_json, encode_json
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Deployment:
 
     place: Place
     log: UpdateLog
-    broker: Broker
+    fan_out: FanOut
     identities: Identities
     guest_role: Mapping[str, Any] | None
     config: Mapping[str, Json]

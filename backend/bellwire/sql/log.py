@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
 
 from bellwire.epochs import new_epoch
-from bellwire.ports import Receipt, Run, Snapshot
+from bellwire.ports import Pushed, Receipt, Run, Snapshot
 from bellwire.sql.engine import reading, writing
 from bellwire.sql.tables import heads, ids, states, updates
 from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update, id_window_ms, wire_id
@@ -65,7 +65,7 @@ class SqlLog:
             connection.execute(
                 update(heads)
                 .where(heads.c.channel == channel)
-                .values(seq=tail.seq, expires_at_ms=expires_at_ms)
+                .values(seq=tail.seq, expires_at_ms=expires_at_ms, appended_at_ms=now_ms)
             )
         return receipts
 
@@ -125,6 +125,41 @@ class SqlLog:
     def settle_state(self, channel: str) -> None:
         """See `UpdateLog.settle_state`: here every append has done it."""
 
+    def unpushed(self, channel: str, *, max_updates: int, max_bytes: int) -> Run | None:
+        """See `Outbox.unpushed`."""
+        with reading(self._engine) as connection:
+            head = connection.execute(
+                select(heads.c.epoch, heads.c.pushed).where(heads.c.channel == channel)
+            ).first()
+            if head is None:
+                return None
+            mark = Position(head.epoch, head.pushed)
+            run = _read_run(connection, channel, mark, max_updates, max_bytes)
+        if not run:
+            return None
+        return Run(head.epoch, run[0].seq - 1, run[-1].seq, run, is_end=False)
+
+    def mark_pushed(self, pushed: Sequence[Pushed]) -> None:
+        """See `Outbox.mark_pushed`."""
+        with writing(self._engine) as connection:
+            for one in pushed:
+                connection.execute(
+                    update(heads)
+                    .where(heads.c.channel == one.channel, heads.c.epoch == one.epoch)
+                    .where(heads.c.pushed >= (one.after or 0), heads.c.pushed < one.last)
+                    .values(pushed=one.last)
+                )
+
+    def channels_to_push(self, *, idle_ms: int) -> list[str]:
+        """Name the channels with unpushed updates to which nothing was appended for a while."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                select(heads.c.channel)
+                .where(heads.c.pushed < heads.c.seq)
+                .where(heads.c.appended_at_ms <= self._now_ms() - idle_ms)
+            )
+            return [channel for (channel,) in rows]
+
     def expire(self) -> int:
         """Delete what is past its retention; return how many updates that were."""
         now_ms = self._now_ms()
@@ -144,7 +179,14 @@ class SqlLog:
             return Position(head["epoch"], head["seq"]), max(head["expires_at_ms"], expires_at_ms)
         epoch = new_epoch(1, self._noise(8))
         connection.execute(
-            insert(heads).values(channel=channel, epoch=epoch, seq=0, expires_at_ms=expires_at_ms)
+            insert(heads).values(
+                channel=channel,
+                epoch=epoch,
+                seq=0,
+                expires_at_ms=expires_at_ms,
+                appended_at_ms=now_ms,
+                pushed=0,
+            )
         )
         return Position(epoch, 0), expires_at_ms
 

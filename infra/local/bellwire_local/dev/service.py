@@ -22,6 +22,7 @@ from bellwire.aws.cognito import CognitoIdentities
 from bellwire.aws.iot_broker import IotBroker
 from bellwire.config import key_files
 from bellwire.errors import BellwireError, Upstream
+from bellwire.fanout import FanOut, InlineFanOut
 from bellwire.handlers.edge import Deployment
 from bellwire.policies import Place, load_policy
 from bellwire.publisher import HttpOutlet, Publisher
@@ -31,6 +32,7 @@ from bellwire_local.aws_http import HttpPort
 from bellwire_local.dev.front import Front
 from bellwire_local.dev.host_job import HostJob
 from bellwire_local.dev.locking import lock_directory
+from bellwire_local.dev.outbox import OutboxLoop
 from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE, DevSettings, Ready
 from bellwire_local.identity.credentials import Credentials
 from bellwire_local.listening import authority_of, bind
@@ -79,11 +81,15 @@ class DevService:
         threads = until.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="handler"))
         job = stand_in.credentials_for("publisher_role", "job")
         log = self._open_log()
-        deployment = _deployment(stand_in, log, job, web_url)
+        broker = _broker(stand_in, job)
+        fan_out = InlineFanOut(log, broker, STAGE)
+        deployment = _deployment(stand_in, log, fan_out, job, web_url)
         key = until.enter_context(_left_key(web.getsockname()[1]))
         front = Front(deployment, publish_key=key, origin=web_url, threads=threads)
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
+        outbox = OutboxLoop(log, broker, fan_out, STAGE)
+        until.push_async_callback(_cancel, asyncio.create_task(outbox.run()))
         if settings.has_demo:
             await self._start_demo(web_url, key)
         return Ready(
@@ -136,20 +142,32 @@ class DevService:
         self._until_stopped.push_async_callback(asyncio.to_thread, demo.stop)
 
 
-def _deployment(stand_in: StandIn, log: SqlLog, job: Credentials, web_url: str) -> Deployment:
-    session = boto3.Session(
+def _broker(stand_in: StandIn, job: Credentials) -> IotBroker:
+    return IotBroker(_session(job).client("iot-data", **_client_words(stand_in)))
+
+
+def _session(job: Credentials) -> boto3.Session:
+    return boto3.Session(
         aws_access_key_id=job.access_key_id,
         aws_secret_access_key=job.secret_access_key,
         aws_session_token=job.session_token,
         region_name=REGION,
     )
+
+
+def _client_words(stand_in: StandIn) -> dict[str, Any]:
     config = Config(max_pool_connections=THREADS, connect_timeout=5, read_timeout=10)
-    url = stand_in.aws_url
-    cognito = session.client("cognito-identity", endpoint_url=url, config=config)
+    return {"endpoint_url": stand_in.aws_url, "config": config}
+
+
+def _deployment(
+    stand_in: StandIn, log: SqlLog, fan_out: FanOut, job: Credentials, web_url: str
+) -> Deployment:
+    cognito = _session(job).client("cognito-identity", **_client_words(stand_in))
     return Deployment(
         place=PLACE,
         log=log,
-        broker=IotBroker(session.client("iot-data", endpoint_url=url, config=config)),
+        fan_out=fan_out,
         identities=CognitoIdentities(cognito, stand_in.identity_pool_id),
         guest_role=load_policy("guest_role", PLACE),
         config={
@@ -158,7 +176,7 @@ def _deployment(stand_in: StandIn, log: SqlLog, job: Credentials, web_url: str) 
             "region": REGION,
             "iot_url": stand_in.iot_url,
             "identity_pool_id": stand_in.identity_pool_id,
-            "cognito_url": url,
+            "cognito_url": stand_in.aws_url,
             "guests": True,
             "poll_url": f"{web_url}/v1/updates",
             "features": {},
