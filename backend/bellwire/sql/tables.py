@@ -1,7 +1,9 @@
 """The tables of the SQL log.
 
 `heads` holds each channel's counter and how far it has been pushed, `updates` its log, `states` the
-newest value of every key, `ids` the positions of updates that somebody may send again.
+newest value of every key, `ids` the positions of updates that somebody may send again, `stores`
+which store this is (see `incarnation`). Keys are kept as JSON strings: PostgreSQL's text cannot
+hold a NUL.
 """
 
 from typing import Any
@@ -26,6 +28,15 @@ def _only(condition: ColumnElement[bool]) -> dict[str, Any]:
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
+stores = Table(
+    "stores",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("schema", Integer, nullable=False),
+    Column("incarnation", String(128), nullable=False),
+    Column("appends", BigInteger, nullable=False),
+)
+
 heads = Table(
     "heads",
     metadata,
@@ -49,7 +60,7 @@ updates = Table(
     Column("id", String(128)),
     Column("at_ms", BigInteger, nullable=False),
     Column("op", String(8), nullable=False),
-    Column("key", String(256)),
+    Column("key", Text),
     Column("data", Text),
     Column("size_bytes", Integer, nullable=False),
     Column("expires_at_ms", BigInteger, nullable=False, index=True),
@@ -59,7 +70,7 @@ states = Table(
     "states",
     metadata,
     Column("channel", String(200), primary_key=True),
-    Column("key", String(256), primary_key=True),
+    Column("key", Text, primary_key=True),
     Column("data", Text, nullable=False),
 )
 

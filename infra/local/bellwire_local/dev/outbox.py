@@ -6,6 +6,7 @@ they came, and pushes what a crash, a full disk or a broker that was away has le
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Final
 
 from bellwire.errors import BellwireError
@@ -22,7 +23,10 @@ IDLE_MS: Final = 2_000  # a publisher that has just appended is pushing it itsel
 class OutboxLoop:
     """Turns for as long as the service runs; the first turn takes whatever is there."""
 
-    def __init__(self, log: SqlLog, broker: Broker, fan_out: InlineFanOut, stage: str) -> None:
+    def __init__(
+        self, log: SqlLog, broker: Broker, fan_out: InlineFanOut, stage: str, path: Path
+    ) -> None:
+        self._path = path
         self._log = log
         self._broker = broker
         self._fan_out = fan_out
@@ -40,6 +44,7 @@ class OutboxLoop:
         """Write down what has been pushed, then push what has not; failures wait a turn."""
         try:
             self._fan_out.flush()
+            self._log.note_appends(self._path)
             for channel in self._log.channels_to_push(idle_ms=idle_ms):
                 answer_doorbell(channel, log=self._log, broker=self._broker, stage=self._stage)
             self._is_failing = False

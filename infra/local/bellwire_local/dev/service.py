@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import boto3
@@ -88,7 +89,7 @@ class DevService:
         front = Front(deployment, publish_key=key, origin=web_url, threads=threads)
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
-        outbox = OutboxLoop(log, broker, fan_out, STAGE)
+        outbox = OutboxLoop(log, broker, fan_out, STAGE, self._log_path)
         until.push_async_callback(_cancel, asyncio.create_task(outbox.run()))
         if settings.has_demo:
             await self._start_demo(web_url, key)
@@ -119,8 +120,12 @@ class DevService:
         self._until_stopped.push_async_callback(stand_in.stop)
         return stand_in
 
+    @property
+    def _log_path(self) -> Path:
+        return self._settings.data_dir / "log.db"
+
     def _open_log(self) -> SqlLog:
-        engine = open_sqlite(self._settings.data_dir / "log.db", pool_size=THREADS)
+        engine = open_sqlite(self._log_path, pool_size=THREADS)
         self._until_stopped.callback(engine.dispose)
         return SqlLog(
             engine,
