@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
+from browsers import running_browser
 from services import RunningService, running_service
 
 
@@ -11,4 +13,11 @@ from services import RunningService, running_service
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """One service for all tests of a process; a test keeps to channels of its own."""
     with running_service(tmp_path_factory.mktemp("service"), "--no-demo") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for a module: longer, and its event loop would be in the way of others."""
+    with running_browser() as running:
         yield running

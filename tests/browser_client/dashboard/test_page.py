@@ -9,12 +9,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+
+from browsers import watched_page
 
 REPOSITORY = Path(__file__).parents[3]
 DASHBOARD = REPOSITORY / "browser_client" / "dashboard"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 CPU = "{percent: 23.4, cores: [12.1, 40.0]}"
 
 
@@ -44,27 +44,13 @@ def page_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the system's Chromium."""
-    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), MAC_CHROME)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def page(browser: Browser, page_url: str) -> Iterator[Page]:
-    """Open the page; any error thrown in it fails the test."""
-    opened = browser.new_page(viewport={"width": 1440, "height": 900})
-    thrown: list[str] = []
-    opened.on("pageerror", lambda error: thrown.append(error.message))
-    opened.goto(page_url)
-    expect(opened).to_have_title("Connecting · Bellwire")
-    yield opened
-    opened.close()
-    assert thrown == []
+    """Open the page."""
+    with watched_page(browser) as opened:
+        opened.goto(page_url)
+        expect(opened).to_have_title("Connecting · Bellwire")
+        yield opened
 
 
 def tell(page: Page, script: str) -> None:

@@ -1,0 +1,55 @@
+"""The system's Chromium for tests and benchmarks, and pages in which no error goes unnoticed."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+CHROMIUM_WORDS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# What Chromium itself writes about a request or a socket that could not be made.
+NETWORK_WORDS = ("Failed to load resource: net::ERR_", "WebSocket connection to ")
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Start the system's Chromium, as tests/end_to_end/install_chromium.sh finds or installs it."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), MAC_CHROME)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_WORDS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def watched_page(browser: Browser, *, has_outage: bool = False) -> Iterator[Page]:
+    """Open a page of a fresh profile; at its end, fail for any error thrown or written in it.
+
+    Args:
+        has_outage: the network fails on purpose, so the browser's own words about that are no
+            error of the page.
+    """
+    errors: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        is_about_network = has_outage and message.text.startswith(NETWORK_WORDS)
+        if message.type in ("error", "assert") and not is_about_network:
+            errors.append(f"{message.text} ({message.location})")
+
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: errors.append(f"{error.message}\n{error.stack}"))
+        yield page
+    if errors:
+        raise AssertionError("errors in the page:\n" + "\n".join(errors))
