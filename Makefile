@@ -29,7 +29,7 @@ check: .installed-develop .installed-client ## format, lint, types, layers
 	npm run --silent check
 
 bench: .installed-develop browser_client/dist/stamp .installed-chromium ## measure and print the figures README quotes
-	$(BIN)/python -m benchmarks
+	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 format: .installed-develop .installed-client ## rewrite the sources in house format
 	$(BIN)/ruff format backend infra tests

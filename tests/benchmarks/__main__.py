@@ -1,0 +1,86 @@
+"""`make bench`: measure on this machine, print the table, leave nothing behind."""
+
+import gzip
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import psutil
+from playwright.sync_api import Browser
+
+from benchmarks.appends import measure_appends
+from benchmarks.figures import in_words
+from benchmarks.polls import measure_polls
+from benchmarks.push import RATE_PER_S, measure_push
+from browsers import running_browser
+from services import running_service
+
+CLIENT = Path(__file__).parents[2] / "browser_client" / "dist" / "bellwire.js"
+STARTS = 5
+DISK = "/var/tmp"  # unlike /tmp never in memory, see hier(7)
+
+
+def main() -> None:
+    """Print each figure as soon as it is there."""
+    with TemporaryDirectory(dir=DISK, prefix="bellwire-bench-") as name, running_browser() as found:
+        for label, words in rows(found, Path(name)):
+            print(f"{label:<34} {words}", flush=True)
+
+
+def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield the conditions, then the figures."""
+    yield from conditions(browser, directory)
+    with running_service(directory / "service", "--no-demo") as service:
+        push = measure_push(browser, service)
+        yield f"publish → callback, {push.achieved_per_s:.1f}/s", in_words(push.delays_ms)
+        yield (
+            "  of all: missed, doubled, reordered",
+            ", ".join(map(str, (push.missed, push.doubled, push.reordered))),
+        )
+        yield f"publish call over HTTP, {RATE_PER_S}/s", in_words(push.calls_ms)
+        for label, times_ms in measure_polls(service):
+            yield f"poll over HTTP, {label}", in_words(times_ms)
+    yield "append to SQLite, one update", in_words(measure_appends(directory))
+    starts_ms = measure_starts(directory / "starts")
+    yield "start of the service until ready", " · ".join(f"{one:.0f} ms" for one in starts_ms)
+    size_bytes = len(gzip.compress(CLIENT.read_bytes(), 9))
+    yield "bellwire.js, gzip -9", f"{size_bytes:,} bytes"
+
+
+def conditions(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield when, where and on what."""
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+    load = " ".join(f"{one:.2f}" for one in os.getloadavg())
+    yield "date", datetime.now().astimezone().isoformat(timespec="minutes")
+    yield "machine", f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}"
+    yield "load average at the start", load
+    yield "data on", filesystem_of(directory)
+    yield (
+        "Python, Node, Chromium",
+        (f"{platform.python_version()}, {node.stdout.strip()}, {browser.version}"),
+    )
+
+
+def filesystem_of(path: Path) -> str:
+    """Name the file system that a path is on."""
+    mounts = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
+    return next(mounts[place] for place in path.resolve().parents if place in mounts)
+
+
+def measure_starts(directory: Path) -> Iterator[float]:
+    """Time starts on fresh data, from the process's start to its ready line; the first warms up."""
+    for number in range(STARTS + 1):
+        began_s = perf_counter()
+        with running_service(directory / str(number), "--no-demo"):
+            took_ms = (perf_counter() - began_s) * 1000
+        if number > 0:
+            yield took_ms
+
+
+if __name__ == "__main__":
+    main()
