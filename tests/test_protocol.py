@@ -9,7 +9,7 @@ import pytest
 
 from bellwire.answers import decode_answer, encode_answer
 from bellwire.aws.presigning import presign_iot_url
-from bellwire.cursors import decode_cursor, encode_cursor
+from bellwire.cursors import Cursor, decode_cursor, encode_cursor
 from bellwire.errors import BellwireError, from_wire, to_wire
 from bellwire.ports import Credentials
 from bellwire.publications import decode_publication, decode_result, encode_result
@@ -84,7 +84,7 @@ def test_the_answers(at: int, position: Position, *, is_recovered: bool) -> None
     example = examples('{"v":1,"cursor"')[at]
     answer = decode_answer(example.encode())
     assert answer.channels["public/orders"].is_recovered is is_recovered
-    assert decode_cursor(answer.cursor) == {"public/orders": position}
+    assert decode_cursor(answer.cursor) == Cursor({"public/orders": position})
     assert encode_json(encode_answer(answer)).decode() == example
 
 
@@ -98,7 +98,7 @@ def test_every_cursor_is_canonical() -> None:
 def test_the_cursor_taken_apart() -> None:
     plain = step("[1,[[")
     assert plain == '[1,[["public/orders","zry53f2h1",3]],1319059704]'
-    cursor = encode_cursor({"public/orders": Position("zry53f2h1", 3)})
+    cursor = encode_cursor(Cursor({"public/orders": Position("zry53f2h1", 3)}))
     assert cursor == "WzEsW1sicHVibGljL29yZGVycyIsInpyeTUzZjJoMSIsM11dLDEzMTkwNTk3MDRd"
     assert f"Take `{cursor}` apart" in (REPOSITORY / PAGE).read_text()
 

@@ -16,7 +16,9 @@ class ChannelAnswer:
     """What one channel has for a client.
 
     Recovered: `updates` are the survivors of `after` + 1 … `last`. Not recovered: `state` is the
-    whole truth at `last`, and `updates` are the kept events that the client cannot have had.
+    whole truth at `last`, and `updates` are the kept events that the client cannot have had. A
+    large state comes in pages, in ascending order of keys: it goes on after `next_key` unless that
+    is None, and only its first page has `updates`.
     """
 
     epoch: str
@@ -25,6 +27,7 @@ class ChannelAnswer:
     is_recovered: bool
     updates: tuple[Update, ...] = ()
     state: Mapping[str, Json] | None = None
+    next_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ def encode_channel_answer(channel: ChannelAnswer) -> dict[str, Json]:
     }
     if channel.state is not None:
         wire["state"] = dict(channel.state)
+    if channel.next_key is not None:
+        wire["next"] = channel.next_key
     wire["u"] = [encode_update(update) for update in channel.updates]
     return wire
 
@@ -102,9 +107,18 @@ def decode_channel_answer(wire: Json) -> ChannelAnswer:
     match wire:
         case {"recovered": True}:
             return ChannelAnswer(check_epoch(epoch), after, last, is_recovered=True, updates=run)
-        case {"recovered": False, "state": dict(state)}:
+        case {"recovered": False, "state": dict(state), **rest}:
+            next_key = rest.get("next")
+            if next_key is not None and not isinstance(next_key, str):
+                raise Malformed(f"expected a key as next, found {next_key!r:.80}")
             return ChannelAnswer(
-                check_epoch(epoch), after, last, is_recovered=False, updates=run, state=state
+                check_epoch(epoch),
+                after,
+                last,
+                is_recovered=False,
+                updates=run,
+                state=state,
+                next_key=next_key,
             )
         case _:
             raise Malformed("expected recovered: true, or recovered: false with a state")

@@ -3,21 +3,30 @@
 Access is asked first and for every channel: one that may not be read refuses the whole request.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from bellwire.answers import Answer, ChannelAnswer, encode_channel_answer
 from bellwire.channels import resolve_me
 from bellwire.conflation import conflate
-from bellwire.cursors import encode_cursor
+from bellwire.cursors import Cursor, encode_cursor
 from bellwire.errors import NotAllowed, TooLarge
-from bellwire.ports import UpdateLog
+from bellwire.ports import Snapshot, UpdateLog
 from bellwire.updates import Position, Update, encode_update
-from bellwire.wire_json import size_bytes
+from bellwire.wire_json import Json, size_bytes
 
 MAX_ANSWER_BYTES = 1_048_576  # protocol §1
 MAX_CONTENT_BYTES = MAX_ANSWER_BYTES - 8_192  # the rest is for the cursor and the frame
 DEFAULT_LIMIT = 500
+
+
+class InParallel(Protocol):
+    """Calls a function with each of some names and gives the results in their order."""
+
+    def __call__(
+        self, function: Callable[[str], "_Part"], names: Sequence[str], /
+    ) -> Iterable["_Part"]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class Ask:
 
     Args:
         positions: by channel name as the client writes it; None where it has no position yet.
+        pages: the last key that came where a state is coming in pages.
         rewind: how many of the newest kept events come with a first answer.
         limit: how many updates of one channel come at most.
     """
@@ -33,6 +43,7 @@ class Ask:
     positions: Mapping[str, Position | None]
     rewind: int = 0
     limit: int = DEFAULT_LIMIT
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 def poll(
@@ -42,27 +53,34 @@ def poll(
     may_read: Callable[[str], bool],
     identity_id: str | None,
     poll_after_ms: int,
+    in_parallel: InParallel = map,
 ) -> Answer:
     """Answer from the log.
 
+    Args:
+        ask: the channels, and how far the client is.
+        log: read once per channel.
+        may_read: asked of every channel, with `me` put in its place.
+        identity_id: who asks, None for a guest.
+        poll_after_ms: when the client is to ask again.
+        in_parallel: reads the channels, e.g. an executor's `map` where a read is a round trip.
+
     Raises:
         NotAllowed: naming the first channel that the caller may not read.
-        TooLarge: a channel's state does not fit one answer.
+        TooLarge: single values are so large that the first answer cannot hold one per channel.
     """
     channels = {name: resolve_me(name, identity_id) for name in ask.positions}
     for name, channel in channels.items():
         if not may_read(channel):
             raise NotAllowed(f"you may not read {name}")
     share_bytes = MAX_CONTENT_BYTES // len(channels)
-    parts = {
-        name: _read(log, channel, ask.positions[name], ask, share_bytes)
-        for name, channel in channels.items()
-    }
+    read = in_parallel(
+        lambda name: _read(log, channels[name], name, ask, share_bytes), list(channels)
+    )
+    parts = dict(zip(channels, read, strict=True))
     fitted = _fit(parts, ask.positions)
     return Answer(
-        cursor=encode_cursor(
-            {n: Position(p.answer.epoch, p.answer.last) for n, p in fitted.items()}
-        ),
+        cursor=encode_cursor(_cursor_of(fitted)),
         poll_after_ms=poll_after_ms,
         has_more=any(part.has_more for part in fitted.values()),
         channels={name: part.answer for name, part in fitted.items()},
@@ -81,18 +99,27 @@ class _Part:
         return size_bytes(encode_channel_answer(self.answer)) + 256  # and its name
 
 
-def _read(
-    log: UpdateLog, channel: str, position: Position | None, ask: Ask, share_bytes: int
-) -> _Part:
+def _cursor_of(parts: Mapping[str, _Part]) -> Cursor:
+    answers = {name: part.answer for name, part in parts.items()}
+    return Cursor(
+        {name: Position(a.epoch, a.last) for name, a in answers.items()},
+        {name: a.next_key for name, a in answers.items() if a.next_key is not None},
+    )
+
+
+def _read(log: UpdateLog, channel: str, name: str, ask: Ask, share_bytes: int) -> _Part:
+    position, page = ask.positions[name], ask.pages.get(name)
     if position is None:
-        return _Part(_renew(log, channel, None, ask.rewind))
+        return _renew(log, channel, None, ask.rewind, share_bytes)
+    if page is not None:
+        return _turn_page(log, channel, position, page, share_bytes)
     run = log.read_after(channel, position, max_updates=ask.limit, max_bytes=share_bytes)
     if run is None:  # a suspicion until a strong read has confirmed it
         run = log.read_after(
             channel, position, max_updates=ask.limit, max_bytes=share_bytes, is_strong=True
         )
     if run is None:
-        return _Part(_renew(log, channel, position, 0))
+        return _renew(log, channel, position, 0, share_bytes)
     survivors = conflate(run.updates)
     if len(survivors) > ask.limit:
         run = replace(run, last=survivors[ask.limit - 1].seq, is_end=False)
@@ -101,8 +128,10 @@ def _read(
     return _Part(answer, has_more=not run.is_end)
 
 
-def _renew(log: UpdateLog, channel: str, position: Position | None, rewind: int) -> ChannelAnswer:
-    """Answer with the whole state, and the kept events that the client cannot have had."""
+def _renew(
+    log: UpdateLog, channel: str, position: Position | None, rewind: int, share_bytes: int
+) -> _Part:
+    """Answer with the state, and the kept events that the client cannot have had."""
     snapshot = log.snapshot(channel)
     here = snapshot.position
     if position is None:
@@ -110,20 +139,39 @@ def _renew(log: UpdateLog, channel: str, position: Position | None, rewind: int)
     else:
         after = position.seq if position.epoch == here.epoch else 0
         events = log.kept_events(channel, here, after=after)
-    room_bytes = MAX_CONTENT_BYTES - size_bytes(dict(snapshot.state))
-    if room_bytes < 0:
-        raise TooLarge(
-            f"expected a state of at most {MAX_CONTENT_BYTES} bytes,"
-            f" found {MAX_CONTENT_BYTES - room_bytes} in {channel}"
-        )
-    return ChannelAnswer(
-        here.epoch,
-        here.seq,
-        here.seq,
-        is_recovered=False,
-        updates=_newest_within(events, room_bytes),
-        state=snapshot.state,
+    part = _page(snapshot, here, None, share_bytes // 2 if events else share_bytes)
+    room_bytes = share_bytes - part.size_bytes
+    answer = replace(part.answer, updates=_newest_within(events, room_bytes))
+    return replace(part, answer=answer)
+
+
+def _turn_page(log: UpdateLog, channel: str, first: Position, page: str, share_bytes: int) -> _Part:
+    """Go on with a state after the key `page`; what changed since the first page comes by number.
+
+    In another epoch by now, it begins again.
+    """
+    snapshot = log.snapshot(channel)
+    if snapshot.position.epoch != first.epoch:
+        return _page(snapshot, snapshot.position, None, share_bytes)
+    return _page(snapshot, first, page, share_bytes)
+
+
+def _page(snapshot: Snapshot, at: Position, after_key: str | None, room_bytes: int) -> _Part:
+    """Cut a state to a page, in ascending order of keys; at least one key is on it."""
+    page: dict[str, Json] = {}
+    next_key: str | None = None
+    for key in sorted(snapshot.state, key=str.encode):
+        if after_key is not None and key.encode() <= after_key.encode():
+            continue
+        room_bytes -= size_bytes({key: snapshot.state[key]})
+        if room_bytes < 0 and page:
+            next_key = max(page, key=str.encode)
+            break
+        page[key] = snapshot.state[key]
+    answer = ChannelAnswer(
+        at.epoch, at.seq, at.seq, is_recovered=False, state=page, next_key=next_key
     )
+    return _Part(answer, has_more=next_key is not None)
 
 
 def _newest_within(events: tuple[Update, ...], room_bytes: int) -> tuple[Update, ...]:

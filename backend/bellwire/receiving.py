@@ -26,6 +26,8 @@ class Receiver:
     state: Mapping[str, Json] = field(default_factory=dict)
     held: tuple[Envelope, ...] = ()
     left_epochs: tuple[str, ...] = ()
+    paged: ChannelAnswer | None = None
+    """The pages of a state that have come; shown when it is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,12 @@ class Received:
     @property
     def wants_catch_up(self) -> bool:
         """Whether a poll from the receiver's position is needed."""
-        return self.receiver.position is None or bool(self.receiver.held)
+        return wants_catch_up(self.receiver)
+
+
+def wants_catch_up(receiver: Receiver) -> bool:
+    """Tell whether something is missing that only a poll can bring."""
+    return receiver.position is None or bool(receiver.held) or receiver.paged is not None
 
 
 def receive_envelope(receiver: Receiver, envelope: Envelope) -> Received:
@@ -51,13 +58,17 @@ def receive_envelope(receiver: Receiver, envelope: Envelope) -> Received:
 def receive_answer(receiver: Receiver, answer: ChannelAnswer, asked: Position | None) -> Received:
     """Apply an answer to the request that `asked` from a position, None for a first one."""
     if answer.is_recovered:
+        receiver = replace(receiver, paged=None)
         if asked == receiver.position == ORIGIN and answer.after == 0:
             receiver = _move(receiver, Position(answer.epoch, 0))
         piece = Envelope(receiver.channel, answer.epoch, answer.after, answer.last, answer.updates)
         return _release_held(_hold(receiver, piece))
     if not _counts(receiver, answer, asked):
-        return _release_held(receiver)
-    renewed = _renew(receiver, answer)
+        return _release_held(replace(receiver, paged=None))
+    whole = _join(receiver.paged, answer)
+    if whole.next_key is not None:
+        return _release_held(replace(receiver, paged=whole))
+    renewed = _renew(replace(receiver, paged=None), whole)
     released = _release_held(renewed.receiver)
     return replace(released, is_reset=renewed.is_reset, updates=renewed.updates + released.updates)
 
@@ -70,6 +81,14 @@ def _counts(receiver: Receiver, answer: ChannelAnswer, asked: Position | None) -
     if asked.epoch != here.epoch or answer.epoch in receiver.left_epochs:
         return False
     return answer.epoch != here.epoch or answer.last > here.seq
+
+
+def _join(paged: ChannelAnswer | None, page: ChannelAnswer) -> ChannelAnswer:
+    """Add a page to those before it; another epoch or number begins anew."""
+    if paged is None or (paged.epoch, paged.last) != (page.epoch, page.last):
+        return page
+    state = {**(paged.state or {}), **(page.state or {})}
+    return replace(page, state=state, updates=page.updates or paged.updates)
 
 
 def _renew(receiver: Receiver, answer: ChannelAnswer) -> Received:

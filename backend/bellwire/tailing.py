@@ -14,14 +14,20 @@ from typing import Final
 from bellwire.answers import ChannelAnswer, decode_answer
 from bellwire.aws.presigning import presign_iot_url
 from bellwire.channels import topic_of
-from bellwire.cursors import encode_cursor
+from bellwire.cursors import Cursor, encode_cursor
 from bellwire.errors import Malformed, TooMany, Upstream
 from bellwire.following import Schedule, after_answer, after_envelope, after_subscription
 from bellwire.http_calls import HttpCalls
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
 from bellwire.payloads import decode_payload
 from bellwire.ports import Credentials
-from bellwire.receiving import Received, Receiver, receive_answer, receive_envelope
+from bellwire.receiving import (
+    Received,
+    Receiver,
+    receive_answer,
+    receive_envelope,
+    wants_catch_up,
+)
 from bellwire.told import Told
 from bellwire.updates import Position
 from bellwire.wire_json import decode_json, encode_json
@@ -145,28 +151,29 @@ class _Follower:
                     schedule, was_subscribed = after_subscription(now), True
                 case Message(payload):
                     received = self._take(payload)
-                    yield from _told(received)
-                    wants = any(r.wants_catch_up for r in received)
+                    yield from _told([] if received is None else [received])
+                    wants = received is None or received.wants_catch_up
                     schedule = after_envelope(schedule, now, wants_catch_up=wants, luck=luck)
                 case None:
                     has_more = yield from self._poll()
-                    wants = any(_wants_catch_up(r) for r in self._receivers.values())
+                    wants = any(wants_catch_up(r) for r in self._receivers.values())
                     schedule = after_answer(schedule, now, wants_catch_up=wants, luck=luck)
                     if has_more:
                         schedule = replace(schedule, next_poll_at=now)
 
-    def _take(self, payload: bytes) -> list[Received]:
+    def _take(self, payload: bytes) -> Received | None:
+        """Apply a payload; None if it cannot be read, so that its numbers come by a poll."""
         try:
             envelope = decode_payload(payload)
         except Malformed as error:
             logger.warning("dropped a payload that is no envelope: %s", error)
-            return []
+            return None
         receiver = self._receivers.get(envelope.channel)
         if receiver is None:
-            return []
+            return None
         received = receive_envelope(receiver, envelope)
         self._receivers[envelope.channel] = received.receiver
-        return [received]
+        return received
 
     def _poll(self) -> Generator[Told, None, bool]:
         """Ask for every channel from where it stands; return whether there is more at once.
@@ -187,14 +194,22 @@ class _Follower:
         return has_more
 
     def _queries(self) -> list[tuple[dict[str, str], Mapping[str, Position | None]]]:
-        new = [c for c, r in self._receivers.items() if r.position is None]
-        known = {c: r.position for c, r in self._receivers.items() if r.position is not None}
+        """Ask from where each channel stands, or on from the page it has come to."""
+        new, positions, pages = list[str](), dict[str, Position](), dict[str, str]()
+        for channel, receiver in self._receivers.items():
+            if receiver.paged is not None and receiver.paged.next_key is not None:
+                positions[channel] = Position(receiver.paged.epoch, receiver.paged.last)
+                pages[channel] = receiver.paged.next_key
+            elif receiver.position is not None:
+                positions[channel] = receiver.position
+            else:
+                new.append(channel)
+        asked = {channel: receiver.position for channel, receiver in self._receivers.items()}
         queries: list[tuple[dict[str, str], Mapping[str, Position | None]]] = []
         if new:
-            first = {"channels": ",".join(new), "rewind": str(self._rewind)}
-            queries.append((first, {}))
-        if known:
-            queries.append(({"cursor": encode_cursor(known)}, known))
+            queries.append(({"channels": ",".join(new), "rewind": str(self._rewind)}, asked))
+        if positions:
+            queries.append(({"cursor": encode_cursor(Cursor(positions, pages))}, asked))
         return queries
 
     def _apply(self, channel: str, part: ChannelAnswer, asked: Position | None) -> Iterator[Told]:
@@ -213,10 +228,6 @@ def _next_event(events: Queue[SocketEvent], deadline: float) -> SocketEvent | No
         return events.get(timeout=max(0.0, deadline - time.monotonic()))
     except Empty:
         return None
-
-
-def _wants_catch_up(receiver: Receiver) -> bool:
-    return receiver.position is None or bool(receiver.held)
 
 
 def _told(received: list[Received], *, state_after: int = -1) -> Iterator[Told]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bellwire.cursors import decode_cursor, encode_cursor
+from bellwire.cursors import Cursor, decode_cursor, encode_cursor
 from bellwire.errors import BadCursor, TooLarge
 from bellwire.updates import Position
 from shared_rows import name_of, rows
@@ -14,9 +14,10 @@ from shared_rows import name_of, rows
 
 @pytest.mark.parametrize("row", rows("cursors", "valid"), ids=name_of)
 def test_a_valid_cursor_is_read_and_written(row: dict[str, Any]) -> None:
-    positions = {channel: Position(epoch, seq) for channel, epoch, seq in row["positions"]}
-    assert encode_cursor(dict(reversed(positions.items()))) == row["cursor"]
-    assert decode_cursor(row["cursor"]) == positions
+    positions = {channel: Position(epoch, seq) for channel, epoch, seq, *_ in row["positions"]}
+    pages = {channel: page[0] for channel, _, _, *page in row["positions"] if page}
+    assert encode_cursor(Cursor(dict(reversed(positions.items())), pages)) == row["cursor"]
+    assert decode_cursor(row["cursor"]) == Cursor(positions, pages)
 
 
 @pytest.mark.parametrize("row", rows("cursors", "invalid"), ids=name_of)
@@ -35,7 +36,7 @@ def test_fifty_of_the_longest_names_do_not_fit_one_cursor() -> None:
     tail = "x" * 64 + "/" + "y" * 64 + "/" + "z" * 58
     positions = {f"public/{n:04d}/{tail}": Position("k3f9x0ab", 1) for n in range(50)}
     with pytest.raises(TooLarge, match="ask for fewer"):
-        encode_cursor(positions)
+        encode_cursor(Cursor(positions))
 
 
 def test_a_cursor_beyond_the_limit_is_refused_by_its_size() -> None:

@@ -1,12 +1,13 @@
 """Polling: what a client is answered, from every place it can stand."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from bellwire.answers import Answer, decode_answer, encode_answer
-from bellwire.cursors import decode_cursor
-from bellwire.errors import NotAllowed, TooLarge
+from bellwire.cursors import Cursor, decode_cursor
+from bellwire.errors import NotAllowed
 from bellwire.polling import Ask, poll
 from bellwire.ports import UpdateLog
 from bellwire.receiving import Receiver, receive_answer
@@ -16,9 +17,11 @@ from bellwire.wire_json import encode_json
 A, B = "public/a", "public/b"
 
 
-def ask(log: UpdateLog, positions: dict[str, Position | None], **more: int) -> Answer:
+def ask(
+    log: UpdateLog, positions: dict[str, Position | None], rewind: int = 0, limit: int = 500
+) -> Answer:
     return poll(
-        Ask(positions, **more),
+        Ask(positions, rewind, limit),
         log=log,
         may_read=lambda channel: channel.startswith("public/"),
         identity_id=None,
@@ -37,7 +40,7 @@ def test_a_first_answer_holds_the_state_and_the_rewound_events(log: UpdateLog) -
     assert (a.after, a.last, a.is_recovered, a.state) == (4, 4, False, {"k": "v"})
     assert [u.data for u in a.updates] == [2, 3]
     assert (b.epoch, b.last, b.is_recovered, b.state) == ("0", 0, False, {})
-    assert decode_cursor(answer.cursor) == {A: Position(a.epoch, 4), B: ORIGIN}
+    assert decode_cursor(answer.cursor) == Cursor({A: Position(a.epoch, 4), B: ORIGIN})
     assert decode_answer(encode_json(encode_answer(answer))) == answer
 
 
@@ -46,11 +49,11 @@ def test_a_cursor_goes_on_where_it_stood(log: UpdateLog) -> None:
     first = ask(log, {A: None, B: None})
     log.append(A, events(2, 3))
     log.append(B, events("b1"))
-    second = ask(log, {**decode_cursor(first.cursor)})
+    second = ask(log, {**decode_cursor(first.cursor).positions})
     a, b = second.channels[A], second.channels[B]
     assert (a.after, a.last, a.is_recovered, [u.data for u in a.updates]) == (1, 3, True, [2, 3])
     assert (b.after, b.last, b.is_recovered, [u.data for u in b.updates]) == (0, 1, True, ["b1"])
-    quiet = ask(log, {**decode_cursor(second.cursor)})
+    quiet = ask(log, {**decode_cursor(second.cursor).positions})
     assert quiet.cursor == second.cursor
     assert [(p.after, p.last) for p in quiet.channels.values()] == [(3, 3), (1, 1)]
 
@@ -94,7 +97,7 @@ def test_an_answer_stays_within_a_mebibyte_and_nobody_is_left_out(log: UpdateLog
         for name, part in answer.channels.items():
             assert part.updates or not answer.has_more
             seen[name] += [str(u.data)[0] for u in part.updates]
-        positions = {**decode_cursor(answer.cursor)}
+        positions = {**decode_cursor(answer.cursor).positions}
         if not answer.has_more:
             break
     assert seen == {A: list("012345678"), B: list("012345678")}
@@ -107,11 +110,63 @@ def test_one_channel_that_may_not_be_read_refuses_the_request_by_its_name(log: U
             ask(log, {A: None, name: None})
 
 
-def test_a_state_beyond_an_answer_is_a_clear_error(log: UpdateLog) -> None:
-    for n in range(11):
-        log.append(A, [Draft("set", str(n), "x" * 100_000)])
-    with pytest.raises(TooLarge, match="expected a state of at most 1040384 bytes"):
-        ask(log, {A: None})
+def follow_pages(log: UpdateLog, receiver: Receiver, answer: Answer) -> tuple[Receiver, int]:
+    """Hand an answer over and ask on from its cursor while there is more; count the answers."""
+    for count in range(1, 30):
+        assert len(encode_json(encode_answer(answer))) <= 1_048_576
+        received = receive_answer(receiver, answer.channels[A], receiver.position)
+        receiver = received.receiver
+        if not answer.has_more:
+            return receiver, count
+        assert received.updates == ()
+        cursor = decode_cursor(answer.cursor)
+        ask_on = Ask(cursor.positions, pages=cursor.pages)
+        answer = poll(ask_on, log=log, may_read=lambda _: True, identity_id=None, poll_after_ms=1)
+    raise AssertionError("the pages do not end")
+
+
+def test_a_large_state_comes_in_pages_and_is_shown_when_whole(log: UpdateLog) -> None:
+    values = {f"k{n:02d}": f"{n}" + "x" * 90_000 for n in range(30)} | {"": 0, "é": 1, "~": 2}
+    for key, value in values.items():
+        log.append(A, [Draft("set", key, value)])
+    log.append(A, events("last"))
+    receiver, answers = follow_pages(log, Receiver(A), ask(log, {A: None}, rewind=1))
+    assert receiver.state == values
+    assert receiver.position == log.tail(A)
+    assert answers == 4
+
+
+def test_what_changes_between_pages_comes_by_its_number(log: UpdateLog) -> None:
+    for n in range(15):
+        log.append(A, [Draft("set", f"k{n:02d}", f"{n}" + "x" * 90_000)])
+    first = ask(log, {A: None})
+    assert first.channels[A].next_key is not None
+    log.append(A, [Draft("set", "k00", "new"), Draft("delete", "k14"), Draft("set", "k99", "born")])
+    receiver, _ = follow_pages(log, Receiver(A), first)
+    assert receiver.position == Position(log.tail(A).epoch, 15)
+    received = receive_answer(
+        receiver, ask(log, {A: receiver.position}).channels[A], receiver.position
+    )
+    run = log.read_after(A, ORIGIN, max_updates=99, max_bytes=1 << 24, is_strong=True)
+    assert run is not None
+    assert received.receiver.state == fold({}, run.updates)
+    assert not received.is_reset
+
+
+def test_channels_may_be_read_in_parallel(log: UpdateLog) -> None:
+    names = [f"public/c{n:02d}" for n in range(50)]
+    for name in names:
+        log.append(name, events(name))
+    with ThreadPoolExecutor(8) as pool:
+        answer = poll(
+            Ask(dict.fromkeys(names, ORIGIN)),
+            log=log,
+            may_read=lambda _: True,
+            identity_id=None,
+            poll_after_ms=1,
+            in_parallel=pool.map,
+        )
+    assert [part.updates[0].data for part in answer.channels.values()] == names
 
 
 def test_an_update_between_any_two_reads_is_neither_missed_nor_doubled(log: UpdateLog) -> None:

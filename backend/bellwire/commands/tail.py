@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _positions(options: argparse.Namespace) -> dict[str, Position | None]:
-    since = decode_cursor(options.since) if options.since is not None else {}
+    since = decode_cursor(options.since).positions if options.since is not None else {}
     channels = sorted({check_channel(channel) for channel in options.channels})
     if len(channels) > MAX_CHANNELS:
         raise Malformed(f"expected at most {MAX_CHANNELS} channels, found {len(channels)}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from bellwire.access import may_guest_read
@@ -62,15 +63,15 @@ def _ask_of(query: dict[str, str]) -> Ask:
         raise Malformed("expected either channels or cursor")
     if "cursor" in query and "rewind" in query:
         raise Malformed("expected rewind with channels only, found it with a cursor")
-    positions: dict[str, Position | None] = (
-        dict.fromkeys(_channels_of(query["channels"]))
-        if "channels" in query
-        else {**decode_cursor(query["cursor"])}
+    cursor = decode_cursor(query["cursor"]) if "cursor" in query else None
+    positions: Mapping[str, Position | None] = (
+        dict.fromkeys(_channels_of(query["channels"])) if cursor is None else cursor.positions
     )
     return Ask(
         positions,
         rewind=_number(query, "rewind", 0, 0, MAX_REWIND),
         limit=_number(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
+        pages={} if cursor is None else cursor.pages,
     )
 
 
