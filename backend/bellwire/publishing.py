@@ -6,7 +6,7 @@ Log first, push second: a publish is acknowledged when it is in the log.
 from collections.abc import Sequence
 
 from bellwire.channels import check_channel
-from bellwire.errors import BellwireError, Conflict, Malformed
+from bellwire.errors import BellwireError, Conflict, Malformed, Upstream
 from bellwire.fanout import FanOut
 from bellwire.ports import Receipt, UpdateLog
 from bellwire.publications import Publication, Published, Result, encode_publication
@@ -54,9 +54,15 @@ def _publish_channel(
         for receipt in receipts:
             done[waiting.pop(0)] = _published(channel, receipt)
     for at in waiting:
-        done[at] = failure or Conflict(f"not published: an earlier update of {channel} failed")
-        failure = None
+        done[at] = failure or Conflict(f"an earlier update of {channel} failed")
+        failure = _consequence(channel, done[at])
     return done
+
+
+def _consequence(channel: str, cause: Result) -> BellwireError:
+    """What the rest of a channel is told: that repeating helps, if it helps the cause."""
+    kind = Upstream if isinstance(cause, Upstream) else Conflict
+    return kind(f"not published: an earlier update of {channel} failed")
 
 
 def _check(

@@ -250,7 +250,7 @@ def _check_key(op: str, key: object) -> None:
         return
     if not isinstance(key, str):
         raise Malformed(f"expected a key with a {op}, found {key!r}")
-    size = len(encode_json(key)) - 2
+    size = len(key.encode("utf-8", "surrogatepass"))
     if size > MAX_KEY_BYTES:
         raise Malformed(f"expected a key of at most {MAX_KEY_BYTES} bytes, found {size}")
 

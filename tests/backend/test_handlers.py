@@ -208,7 +208,8 @@ def test_a_session_that_cannot_be_is_refused(deployment: Deployment) -> None:
     login = call(handle_session, deployment, authorization="Bearer x")
     assert code_of(login) == (401, "unauthenticated")
     assert code_of(call(handle_session, deployment, {"mode": "sts"})) == (400, "malformed")
-    assert code_of(call(handle_session, deployment, "[1]")) == (400, "malformed")
+    for body in ("[1]", {"credentials": "yes"}, {"mode": 5}):
+        assert code_of(call(handle_session, deployment, body)) == (400, "malformed")
 
 
 def test_an_error_nobody_foresaw_is_internal_and_keeps_its_secret(

@@ -35,15 +35,14 @@ def handle_session(event: Event, deployment: Deployment) -> Response:
 
 
 def _wants_credentials(body: Json) -> bool:
-    match body:
-        case {"mode": str(mode)} if mode != "cognito":
-            raise Malformed(f"expected mode cognito for a guest, found {mode!r}")
-        case {"credentials": bool(wants)}:
-            return wants
-        case dict():
-            return False
-        case _:
-            raise Malformed(f"expected a JSON object, found {str(body)[:80]!r}")
+    if not isinstance(body, dict):
+        raise Malformed(f"expected a JSON object, found {str(body)[:80]!r}")
+    mode, wants = body.get("mode", "cognito"), body.get("credentials", False)
+    if mode != "cognito":
+        raise Malformed(f"expected mode cognito for a guest, found {mode!r:.80}")
+    if not isinstance(wants, bool):
+        raise Malformed(f"expected credentials to be true or false, found {wants!r:.80}")
+    return wants
 
 
 def _encode_credentials(credentials: Credentials) -> dict[str, Json]:

@@ -31,7 +31,7 @@ from bellwire_local.dev.assets import client_dir
 MAX_BODY_BYTES: Final = 10_485_760  # API Gateway quota "payload size", 10 MB
 EXPOSED: Final = "ETag, Age, Date, Retry-After, Bellwire-Poll-After-Ms"
 
-ANY_METHOD: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ANY_METHOD: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 CLIENT_FILES: Final = ("bellwire.js", "bellwire.js.map")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
