@@ -3,22 +3,20 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
+from browsers import watched_page
 from documents import REPOSITORY, anchors, blocks, links
 from services import RunningService, running_service
 
 PAGES = ("README.md", "PROTOCOL.md", "CHANGELOG.md", "infra/local/README.md")
 COMMANDS = [block for block in blocks("README.md", "sh") if ".venv/bin/" in block]
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
 # For machines without curl: README uses nothing of it but this.
 CURL = """command -v curl >/dev/null || curl() {
@@ -87,16 +85,14 @@ def page_name() -> Iterator[str]:
     saved.unlink()
 
 
-def test_the_page_shows_what_is_published(demo: RunningService, page_name: str) -> None:
-    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), MAC_CHROME)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page()
+def test_the_page_shows_what_is_published(
+    demo: RunningService, browser: Browser, page_name: str
+) -> None:
+    with watched_page(browser) as page:
         page.goto(f"{demo.url}/{page_name}")
         expect(page.locator("#status")).to_have_text("live", timeout=20_000)
         demo.publish("public/news", {"title": "to the page"}, "--event")
         expect(page.locator("#news li")).to_have_text('{"title":"to the page"}')
-        browser.close()
 
 
 @pytest.mark.parametrize("page", PAGES)
