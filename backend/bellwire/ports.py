@@ -42,12 +42,8 @@ class Snapshot:
     state: Mapping[str, Json]
 
 
-class UpdateLog(Protocol):
-    """The truth: every published update of every channel, in order, with its number.
-
-    Every method raises `Upstream` if the store cannot be reached or cannot do it now; what was not
-    acknowledged may then have happened or not, but never in part.
-    """
+class Appends(Protocol):
+    """Numbers updates. Raises as `UpdateLog` does."""
 
     def append(self, channel: str, drafts: Sequence[Draft]) -> list[Receipt]:
         """Give drafts the next numbers, all of them or none.
@@ -56,6 +52,14 @@ class UpdateLog(Protocol):
         its first position again, marked as a duplicate, whatever its content.
         """
         ...
+
+
+class UpdateLog(Appends, Protocol):
+    """The truth: every published update of every channel, in order, with its number.
+
+    Every method raises `Upstream` if the store cannot be reached or cannot do it now; what was not
+    acknowledged may then have happened or not, but never in part.
+    """
 
     def tail(self, channel: str) -> Position:
         """Return the newest position; `ORIGIN` for a channel never written."""

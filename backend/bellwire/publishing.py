@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bellwire.channels import check_channel
 from bellwire.errors import BellwireError, Conflict, Malformed, Upstream
 from bellwire.fanout import FanOut
-from bellwire.ports import Receipt, UpdateLog
+from bellwire.ports import Appends, Receipt
 from bellwire.publications import Publication, Published, Result, encode_publication
 from bellwire.updates import Draft, check_draft
 from bellwire.wire_json import size_bytes
@@ -17,9 +17,7 @@ MAX_APPEND = 50  # what every log takes in one append
 MAX_APPEND_BYTES = 1_048_576
 
 
-def publish(
-    publications: Sequence[Publication], *, log: UpdateLog, fan_out: FanOut
-) -> list[Result]:
+def publish(publications: Sequence[Publication], *, log: Appends, fan_out: FanOut) -> list[Result]:
     """Publish in order; what cannot be published gets an error in its place.
 
     The order within a channel is kept: after a channel's first failure the rest of it is refused.
@@ -38,7 +36,7 @@ def _publish_channel(
     channel: str,
     places: Sequence[int],
     publications: Sequence[Publication],
-    log: UpdateLog,
+    log: Appends,
     fan_out: FanOut,
 ) -> dict[int, Result]:
     done: dict[int, Result] = {}

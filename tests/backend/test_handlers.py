@@ -28,6 +28,7 @@ def deployment(sql_log: SqlLog) -> Deployment:
     return Deployment(
         place=PLACE,
         log=sql_log,
+        appends=sql_log,
         fan_out=InlineFanOut(sql_log, KeepingBroker(), "dev"),
         identities=OneGuest(),
         guest_role=load_policy("guest_role", PLACE),

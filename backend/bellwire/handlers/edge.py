@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from bellwire.errors import BellwireError, Internal, Malformed, TooLarge, TooMany, to_wire
 from bellwire.fanout import FanOut
 from bellwire.policies import Place
-from bellwire.ports import Identities, UpdateLog
+from bellwire.ports import Appends, Identities, UpdateLog
 from bellwire.wire_json import Json, decode_json, encode_json
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class Deployment:
 
     place: Place
     log: UpdateLog
+    appends: Appends
     fan_out: FanOut
     identities: Identities
     guest_role: Mapping[str, Any] | None

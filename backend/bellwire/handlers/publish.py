@@ -18,5 +18,5 @@ def handle_publish(event: Event, deployment: Deployment) -> Response:
             raise Malformed(f"expected 1 to {MAX_PUBLICATIONS} updates, found {len(updates)}")
         case other:
             raise Malformed(f'expected {{"updates": […]}}, found {str(other)[:80]!r}')
-    results = publish(publications, log=deployment.log, fan_out=deployment.fan_out)
+    results = publish(publications, log=deployment.appends, fan_out=deployment.fan_out)
     return json_response(200, {"results": [encode_result(result) for result in results]})

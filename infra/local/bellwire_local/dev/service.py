@@ -24,6 +24,7 @@ from bellwire.aws.iot_broker import IotBroker
 from bellwire.config import key_files
 from bellwire.errors import BellwireError, Upstream
 from bellwire.fanout import FanOut, InlineFanOut
+from bellwire.grouping import GroupingAppends
 from bellwire.handlers.edge import Deployment
 from bellwire.policies import Place, load_policy
 from bellwire.publisher import HttpOutlet, Publisher
@@ -172,6 +173,7 @@ def _deployment(
     return Deployment(
         place=PLACE,
         log=log,
+        appends=GroupingAppends(log),
         fan_out=fan_out,
         identities=CognitoIdentities(cognito, stand_in.identity_pool_id),
         guest_role=load_policy("guest_role", PLACE),
