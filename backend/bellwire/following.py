@@ -30,18 +30,28 @@ def after_subscription(now: float) -> Schedule:
 
 
 def after_envelope(
-    schedule: Schedule, now: float, *, wants_catch_up: bool, luck: float
+    schedule: Schedule,
+    now: float,
+    *,
+    wants_catch_up: bool,
+    luck: float,
+    is_epoch_new: bool = False,
 ) -> Schedule:
     """Put the quiet check off, or poll soon if a number is missing.
 
     Args:
+        schedule: what is due so far.
+        now: of the same clock.
+        wants_catch_up: whether a number is missing.
         luck: 0 … 1, so that clients that met the same gap do not ask together.
+        is_epoch_new: another epoch's envelope is held. No envelope that is still on its way can
+            close that gap, so it is not waited for: the first update of a channel is one of these.
     """
     if not wants_catch_up:
         return _quiet(replace(schedule, is_gap_open=False), now, luck)
     if schedule.is_gap_open:
         return schedule
-    soon = now + GAP_HOLD_S + JITTER_S * luck
+    soon = now + (0.0 if is_epoch_new else GAP_HOLD_S) + JITTER_S * luck
     return replace(schedule, is_gap_open=True, next_poll_at=min(schedule.next_poll_at, soon))
 
 

@@ -50,6 +50,12 @@ def wants_catch_up(receiver: Receiver) -> bool:
     return receiver.position is None or bool(receiver.held) or receiver.paged is not None
 
 
+def holds_another_epoch(receiver: Receiver) -> bool:
+    """Tell whether an envelope is held that only a poll can make room for."""
+    here = receiver.position
+    return here is not None and any(held.epoch != here.epoch for held in receiver.held)
+
+
 def receive_envelope(receiver: Receiver, envelope: Envelope) -> Received:
     """Apply, hold or drop an envelope (R1, R2, R3)."""
     return _release_held(_hold(receiver, envelope))

@@ -24,6 +24,7 @@ from bellwire.ports import Credentials
 from bellwire.receiving import (
     Received,
     Receiver,
+    holds_another_epoch,
     receive_answer,
     receive_envelope,
     wants_catch_up,
@@ -153,7 +154,14 @@ class _Follower:
                     received = self._take(payload)
                     yield from _told([] if received is None else [received])
                     wants = received is None or received.wants_catch_up
-                    schedule = after_envelope(schedule, now, wants_catch_up=wants, luck=luck)
+                    schedule = after_envelope(
+                        schedule,
+                        now,
+                        wants_catch_up=wants,
+                        luck=luck,
+                        is_epoch_new=received is not None
+                        and holds_another_epoch(received.receiver),
+                    )
                 case None:
                     has_more = yield from self._poll()
                     wants = any(wants_catch_up(r) for r in self._receivers.values())

@@ -33,6 +33,13 @@ def test_a_gap_is_held_for_a_moment_and_asked_for_once() -> None:
     assert filled.next_poll_at == 30.4
 
 
+def test_another_epoch_is_not_waited_for() -> None:
+    schedule = Schedule(99.0)
+    for luck, expected in ((0.0, 10.0), (1.0, 10.25)):
+        gap = after_envelope(schedule, 10.0, wants_catch_up=True, luck=luck, is_epoch_new=True)
+        assert gap.next_poll_at == expected
+
+
 def test_what_is_still_missing_is_asked_for_ever_less_often() -> None:
     schedule, waits, now = Schedule(0.0), list[float](), 0.0
     for _ in range(6):
