@@ -9,7 +9,7 @@ from typing import Final
 
 ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 RANDOM_CHARACTERS: Final = 8
-MAX_GENERATION: Final = 36**8 - 1
+FIRST_GENERATION: Final = 1
 
 
 def new_epoch(generation: int, noise: bytes) -> str:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 DOORBELL_UPDATES: Final = 1_000
 DOORBELL_BYTES: Final = 1_048_576
+MAX_TRIES: Final = 5  # turns that a mark is kept for a gap to close
 
 
 class PushableLog(UpdateLog, Outbox, Protocol):
@@ -56,6 +57,7 @@ class InlineFanOut:
         self._stage = stage
         self._lock = Lock()
         self._pushed: dict[tuple[str, str], list[Pushed]] = {}
+        self._tries: dict[tuple[str, str], int] = {}
 
     def push(self, channel: str, drafts: Sequence[Draft], receipts: Sequence[Receipt]) -> None:
         """Push the updates of one append, and once more those that were duplicates.
@@ -81,11 +83,24 @@ class InlineFanOut:
             logger.warning("pushing to %s failed, the outbox will: %s", channel, error.message)
 
     def flush(self) -> None:
-        """Write down how far channels have been pushed; a few of them may be pushed again."""
+        """Write down how far channels have been pushed.
+
+        A push that overtook another waits here for it, some turns long: a mark cannot pass a gap.
+        What is never closed is the doorbell's.
+        """
         with self._lock:
             collected, self._pushed = self._pushed, {}
-        if collected:
-            self._log.mark_pushed([one for pushed in collected.values() for one in pushed])
+        merged = {key: merge(pushed) for key, pushed in collected.items()}
+        if not merged:
+            return
+        refused = set(self._log.mark_pushed([pushed[0] for pushed in merged.values()]))
+        with self._lock:
+            for key, pushed in merged.items():
+                tries = self._tries.pop(key, 0) + 1 if pushed[0] in refused else 0
+                waiting = pushed if 0 < tries < MAX_TRIES else pushed[1:]
+                if waiting:
+                    self._pushed.setdefault(key, []).extend(waiting)
+                    self._tries[key] = tries
 
     def _hand_over(self, envelope: Envelope) -> None:
         hand_over(envelope, self._broker, self._stage)
@@ -93,11 +108,22 @@ class InlineFanOut:
     def _note(self, envelopes: Sequence[Envelope]) -> None:
         with self._lock:
             for envelope in envelopes:
-                notes = self._pushed.setdefault((envelope.channel, envelope.epoch), [])
-                after = envelope.after
-                if notes and notes[-1].last == after and notes[-1].after is not None:
-                    after = notes.pop().after or 0
-                notes.append(Pushed(envelope.channel, envelope.epoch, after, envelope.last))
+                key = (envelope.channel, envelope.epoch)
+                one = Pushed(*key, envelope.after, envelope.last)
+                self._pushed.setdefault(key, []).append(one)
+
+
+def merge(pushed: Sequence[Pushed]) -> list[Pushed]:
+    """Join what adjoins or overlaps, in ascending order; one channel and epoch."""
+    merged: list[Pushed] = []
+    for one in sorted(pushed, key=lambda one: (one.after or 0, one.last)):
+        before = merged[-1] if merged else None
+        if before is not None and (one.after or 0) <= before.last:
+            last = max(before.last, one.last)
+            merged[-1] = Pushed(one.channel, one.epoch, before.after, last)
+        else:
+            merged.append(one)
+    return merged
 
 
 def answer_doorbell(channel: str, *, log: PushableLog, broker: Broker, stage: str) -> int:

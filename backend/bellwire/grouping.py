@@ -10,9 +10,12 @@ from threading import Event, Lock
 from typing import Final
 
 from bellwire.ports import Appends, Receipt
+from bellwire.publications import encode_publication
 from bellwire.updates import Draft
+from bellwire.wire_json import size_bytes
 
 MAX_GROUP: Final = 50  # what every log takes in one append
+MAX_GROUP_BYTES: Final = 1_048_576
 
 
 @dataclass(eq=False)
@@ -77,10 +80,11 @@ class GroupingAppends:
 
 
 def _first_group(queue: Sequence[_Waiting]) -> list[_Waiting]:
-    group, count = list[_Waiting](), 0
+    group, count, used = list[_Waiting](), 0, 0
     for one in queue:
         count += len(one.drafts)
-        if group and count > MAX_GROUP:
+        used += sum(size_bytes(encode_publication("", draft)) for draft in one.drafts)
+        if group and (count > MAX_GROUP or used > MAX_GROUP_BYTES):
             break
         group.append(one)
     return group

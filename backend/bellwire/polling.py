@@ -135,10 +135,12 @@ def _renew(
     snapshot = log.snapshot(channel)
     here = snapshot.position
     if position is None:
-        events = log.kept_events(channel, here, newest=rewind) if rewind else ()
+        events = (
+            log.kept_events(channel, here, max_bytes=share_bytes, newest=rewind) if rewind else ()
+        )
     else:
         after = position.seq if position.epoch == here.epoch else 0
-        events = log.kept_events(channel, here, after=after)
+        events = log.kept_events(channel, here, max_bytes=share_bytes, after=after)
     part = _page(snapshot, here, None, share_bytes // 2 if events else share_bytes)
     room_bytes = share_bytes - part.size_bytes
     answer = replace(part.answer, updates=_newest_within(events, room_bytes))

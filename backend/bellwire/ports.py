@@ -1,6 +1,6 @@
 """What the use cases need of the outside world: a log of updates and a broker.
 
-Each has a contract test suite under tests/backend/contracts that every implementation passes.
+tests/backend/test_update_log_contract.py is what every log passes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,11 +94,18 @@ class UpdateLog(Appends, Protocol):
         ...
 
     def kept_events(
-        self, channel: str, through: Position, *, after: int = 0, newest: int | None = None
+        self,
+        channel: str,
+        through: Position,
+        *,
+        max_bytes: int,
+        after: int = 0,
+        newest: int | None = None,
     ) -> tuple[Update, ...]:
         """Read the events still held of `through`'s epoch with numbers `after` < s ≤ `through.seq`.
 
-        Ascending, possibly with gaps; only the `newest` many if that is given.
+        Ascending, possibly with gaps. Read from the newest on, and only as many as `newest` (if it
+        is given) and about `max_bytes` admit.
         """
         ...
 
@@ -130,10 +137,13 @@ class Outbox(Protocol):
         """
         ...
 
-    def mark_pushed(self, pushed: Sequence[Pushed]) -> None:
+    def mark_pushed(self, pushed: Sequence[Pushed]) -> list[Pushed]:
         """Move channels' marks on, each only if it stands within what was pushed.
 
         So a mark never passes an update that nobody has pushed, nor goes back.
+
+        Returns:
+            Those that moved nothing: a gap is before them, or the mark is as far already.
         """
         ...
 

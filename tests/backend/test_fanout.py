@@ -1,5 +1,6 @@
 """Marks and doorbells: what a crash or a failure left unpushed is pushed, in order, once known."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from bellwire.fanout import InlineFanOut, PushableLog, answer_doorbell
 from bellwire.ports import Pushed
 from bellwire.publications import Publication
 from bellwire.publishing import publish
+from bellwire.sql.log import SqlLog
 from bellwire.updates import Draft, Position
 
 CHANNEL = "public/host"
@@ -51,6 +53,49 @@ def test_inline_pushes_leave_nothing_for_the_doorbell_once_written_down(log: Pus
     assert pushed(broker) == [(n, n + 1, [n]) for n in range(5)]
 
 
+def test_pushes_that_overtake_each_other_are_all_written_down(log: PushableLog) -> None:
+    broker = KeepingBroker()
+    fan_out = InlineFanOut(log, broker, "dev")
+    drafts = [Draft("event", data=n) for n in range(6)]
+    receipts = [log.append(CHANNEL, [draft])[0] for draft in drafts]
+    for n in (1, 0, 5, 3):
+        fan_out.push(CHANNEL, [drafts[n]], [receipts[n]])
+    fan_out.flush()
+    for n in (4, 2):
+        fan_out.push(CHANNEL, [drafts[n]], [receipts[n]])
+        fan_out.flush()
+    assert ring(log, broker) == 0
+
+
+def test_publishers_side_by_side_leave_nothing_for_the_doorbell(log: PushableLog) -> None:
+    broker = KeepingBroker()
+    fan_out = InlineFanOut(log, broker, "dev")
+
+    def work(publisher: int) -> None:
+        for n in range(15):
+            draft = Draft("event", data=[publisher, n])
+            publish([Publication(CHANNEL, draft)], log=log, fan_out=fan_out)
+            if publisher == 0 and n % 5 == 0:
+                fan_out.flush()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    fan_out.flush()
+    assert ring(log, broker) == 0
+    assert len(broker.sent) == 60
+
+
+def test_a_gap_that_nobody_closes_is_left_to_the_doorbell(log: PushableLog) -> None:
+    broker = KeepingBroker()
+    fan_out = InlineFanOut(log, broker, "dev")
+    append(log, "never pushed")
+    for n in range(3):
+        publish([Publication(CHANNEL, Draft("event", data=n))], log=log, fan_out=fan_out)
+    for _ in range(7):
+        fan_out.flush()
+    assert ring(log, broker) == 4
+
+
 def test_a_crash_between_append_and_push_is_healed_in_order(log: PushableLog) -> None:
     broker = KeepingBroker()
     fan_out = InlineFanOut(log, broker, "dev")
@@ -75,6 +120,25 @@ def test_a_broker_that_fails_leaves_the_mark_where_it_was(log: PushableLog) -> N
     broker.is_down = False
     assert ring(log, broker) == 1
     assert pushed(broker) == [(0, 1, [1])]
+
+
+def test_a_channel_that_is_never_idle_is_pushed_when_it_has_been_behind_for_long(
+    sql_log: SqlLog, clock: Clock
+) -> None:
+    append(sql_log, "unpushed")
+    for _ in range(9):
+        clock.advance(1)
+        append(sql_log, "more")
+        assert sql_log.channels_to_push(idle_ms=2_000, behind_ms=10_000) == []
+    clock.advance(1)
+    append(sql_log, "more")
+    assert sql_log.channels_to_push(idle_ms=2_000, behind_ms=10_000) == [CHANNEL]
+    assert ring(sql_log, KeepingBroker()) == 11
+    assert sql_log.channels_to_push(idle_ms=0, behind_ms=0) == []
+    append(sql_log, "last")
+    assert sql_log.channels_to_push(idle_ms=2_000, behind_ms=10_000) == []
+    clock.advance(2)
+    assert sql_log.channels_to_push(idle_ms=2_000, behind_ms=10_000) == [CHANNEL]
 
 
 def test_a_doorbell_folds_the_state(log: PushableLog) -> None:

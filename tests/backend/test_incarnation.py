@@ -13,7 +13,7 @@ from bellwire.errors import Upstream
 from bellwire.polling import Ask, poll
 from bellwire.sql.engine import open_postgres, open_sqlite
 from bellwire.sql.log import SqlLog
-from bellwire.updates import Draft, Position
+from bellwire.updates import ORIGIN, Draft, Position
 
 CHANNEL = "public/host"
 
@@ -112,6 +112,20 @@ def test_a_client_of_a_restored_store_is_told_and_given_the_state(
     engine.dispose()
     assert (answer.is_recovered, answer.state, answer.last) == (False, {"k": 1}, 1)
     assert [update.data for update in answer.updates] == ["new"]
+
+
+def test_the_origin_is_no_continuity_into_a_later_epoch(
+    tmp_path: Path, opened: Any, clock: Clock
+) -> None:
+    path = tmp_path / "log.db"
+    opened(path, "what a client at the origin has not seen")
+    (tmp_path / "log.db.mark").unlink()
+    engine = open_sqlite(path)
+    log = make_sql_log(engine, clock)
+    for _ in range(2):
+        assert log.read_after(CHANNEL, ORIGIN, max_updates=9, max_bytes=999) is None
+        log.append(CHANNEL, [Draft("event", data="new")])
+    engine.dispose()
 
 
 def test_a_store_of_another_version_is_refused(tmp_path: Path, opened: Any) -> None:

@@ -34,7 +34,7 @@ def test_a_channel_never_written_stands_at_the_origin(log: UpdateLog) -> None:
     assert read(log, ORIGIN) == Run("0", 0, 0, (), is_end=True)
     assert log.snapshot(CHANNEL).position == ORIGIN
     assert log.snapshot(CHANNEL).state == {}
-    assert log.kept_events(CHANNEL, ORIGIN) == ()
+    assert log.kept_events(CHANNEL, ORIGIN, max_bytes=1 << 20) == ()
 
 
 def test_the_first_update_continues_the_origin(log: UpdateLog) -> None:
@@ -157,11 +157,23 @@ def test_kept_events_leave_state_out_and_keep_order(log: UpdateLog) -> None:
     log.append(CHANNEL, [event(1), Draft("set", "a", 1), event(3)])
     log.append(CHANNEL, [event(4)])
     tail = log.append(CHANNEL, [event(5)])[0].position
-    assert data_of(log.kept_events(CHANNEL, tail)) == [1, 3, 4, 5]
-    assert data_of(log.kept_events(CHANNEL, tail, after=1)) == [3, 4, 5]
-    assert data_of(log.kept_events(CHANNEL, tail, newest=2)) == [4, 5]
-    assert data_of(log.kept_events(CHANNEL, tail, newest=0)) == []
-    assert data_of(log.kept_events(CHANNEL, Position(tail.epoch, 4))) == [1, 3, 4]
+    assert data_of(log.kept_events(CHANNEL, tail, max_bytes=1 << 20)) == [1, 3, 4, 5]
+    assert data_of(log.kept_events(CHANNEL, tail, after=1, max_bytes=1 << 20)) == [3, 4, 5]
+    assert data_of(log.kept_events(CHANNEL, tail, newest=2, max_bytes=1 << 20)) == [4, 5]
+    assert data_of(log.kept_events(CHANNEL, tail, newest=0, max_bytes=1 << 20)) == []
+    assert data_of(log.kept_events(CHANNEL, Position(tail.epoch, 4), max_bytes=1 << 20)) == [
+        1,
+        3,
+        4,
+    ]
+
+
+def test_kept_events_are_the_newest_that_fit(log: UpdateLog) -> None:
+    for n in range(40):
+        log.append(CHANNEL, [event(f"{n:02d}" + "x" * 998)])
+    tail = log.tail(CHANNEL)
+    kept = log.kept_events(CHANNEL, tail, max_bytes=5_500)
+    assert [str(update.data)[:2] for update in kept] == ["35", "36", "37", "38", "39"]
 
 
 def test_an_id_given_twice_is_appended_once(log: UpdateLog) -> None:

@@ -1,14 +1,11 @@
 """What the items after a position mean: a run, quiet, or a break. Pure."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from bellwire.aws.log_items import Block, Fence, Head, slot
-from bellwire.epochs import generation_of
+from bellwire.epochs import FIRST_GENERATION, generation_of
 from bellwire.ports import Run
 from bellwire.updates import ORIGIN, Position, Update
-
-FIRST_GENERATION: Final = 1
 
 LogItem = Block | Fence | Head
 

@@ -5,11 +5,11 @@ slot in `dynamodb_append`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from bellwire.aws.append_plan import Moment
-from bellwire.aws.continuity import FIRST_GENERATION, LogItem, read_run
+from bellwire.aws.continuity import LogItem, read_run
 from bellwire.aws.dynamodb_append import Appender
 from bellwire.aws.dynamodb_tables import Tables, mapped_errors
 from bellwire.aws.log_items import (
@@ -19,10 +19,10 @@ from bellwire.aws.log_items import (
     decode_log_item,
     slot,
 )
-from bellwire.epochs import generation_of
+from bellwire.epochs import FIRST_GENERATION, generation_of
 from bellwire.ports import Pushed, Receipt, Run, Snapshot
-from bellwire.updates import ORIGIN, Draft, Position, Update, fold
-from bellwire.wire_json import Json, decode_json, encode_json
+from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update, fold
+from bellwire.wire_json import Json, decode_json, encode_json, size_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
@@ -123,25 +123,30 @@ class DynamoDbLog:
         return Snapshot(position, fold(state, run))
 
     def kept_events(
-        self, channel: str, through: Position, *, after: int = 0, newest: int | None = None
+        self,
+        channel: str,
+        through: Position,
+        *,
+        max_bytes: int,
+        after: int = 0,
+        newest: int | None = None,
     ) -> tuple[Update, ...]:
         """See `UpdateLog.kept_events`."""
         generation = generation_of(through.epoch)
-        events: list[Update] = []
         if generation is None:
             return ()
         with mapped_errors():
-            for block in self._blocks_down_from(channel, slot(generation, through.seq)):
-                if block.epoch != through.epoch or block.last <= after:
-                    break
-                events += [
-                    update
-                    for update in reversed(block.updates)
-                    if update.op == "event" and after < update.seq <= through.seq
-                ]
-                if newest is not None and len(events) >= newest:
-                    break
-        return tuple(reversed(events[:newest]))
+            blocks = takewhile(
+                lambda block: block.epoch == through.epoch and block.last > after,
+                self._blocks_down_from(channel, slot(generation, through.seq)),
+            )
+            events = (
+                update
+                for block in blocks
+                for update in reversed(block.updates)
+                if update.op == "event" and after < update.seq <= through.seq
+            )
+            return tuple(reversed(list(islice(_within(events, max_bytes), newest))))
 
     def settle_state(self, channel: str) -> None:
         """See `UpdateLog.settle_state`; a later or repeated call changes nothing."""
@@ -176,14 +181,16 @@ class DynamoDbLog:
                 chain([first], blocks), start, max_updates=max_updates, max_bytes=max_bytes
             )
 
-    def mark_pushed(self, pushed: Sequence[Pushed]) -> None:
+    def mark_pushed(self, pushed: Sequence[Pushed]) -> list[Pushed]:
         """See `Outbox.mark_pushed`."""
         with mapped_errors():
-            for one in pushed:
-                generation = generation_of(one.epoch) or 0
-                is_first = generation == FIRST_GENERATION and one.after == 0
-                from_n = 0 if is_first or one.after is None else slot(generation, one.after)
-                self.tables.advance_pushed(one.channel, from_n, slot(generation, one.last))
+            return [one for one in pushed if not self._mark(one)]
+
+    def _mark(self, one: Pushed) -> bool:
+        generation = generation_of(one.epoch) or 0
+        is_first = generation == FIRST_GENERATION and one.after == 0
+        from_n = 0 if is_first or one.after is None else slot(generation, one.after)
+        return self.tables.advance_pushed(one.channel, from_n, slot(generation, one.last))
 
     def _items_after(self, channel: str, n: int, *, is_strong: bool) -> Iterator[LogItem]:
         query: QueryInputTypeDef = {
@@ -262,6 +269,15 @@ class DynamoDbLog:
         else:
             item["expires_at"] = {"N": str(self._now_ms() // 1000 + TOMBSTONE_S)}
         self.tables.put_if_newer(item)
+
+
+def _within(updates: Iterator[Update], max_bytes: int) -> Iterator[Update]:
+    """Take updates for as long as their sizes fit."""
+    for update in updates:
+        max_bytes -= size_bytes(encode_update(update))
+        if max_bytes < 0:
+            return
+        yield update
 
 
 def _follows(block: Block, before: Block) -> bool:

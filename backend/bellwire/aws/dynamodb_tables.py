@@ -65,13 +65,13 @@ class Tables:
         """Raise a head's `w`, unless it is as high already."""
         self._advance(channel, "SET w = :to", "w < :to", {":to": {"N": str(folded_n)}})
 
-    def advance_pushed(self, channel: str, from_n: int, to_n: int) -> None:
-        """Raise a head's `pushed` to `to_n` if it stands from `from_n` to below that."""
+    def advance_pushed(self, channel: str, from_n: int, to_n: int) -> bool:
+        """Raise a head's `pushed` to `to_n` if it stands from `from_n` to that; tell whether."""
         values: dict[str, AttributeValueTypeDef] = {
             ":from": {"N": str(from_n)},
             ":to": {"N": str(to_n)},
         }
-        self._advance(channel, "SET pushed = :to", "pushed BETWEEN :from AND :to", values)
+        return self._advance(channel, "SET pushed = :to", "pushed BETWEEN :from AND :to", values)
 
     def _advance(
         self,
@@ -79,7 +79,7 @@ class Tables:
         update: str,
         condition: str,
         values: "Mapping[str, AttributeValueTypeDef]",
-    ) -> None:
+    ) -> bool:
         try:
             self.client.update_item(
                 TableName=self.log,
@@ -89,7 +89,8 @@ class Tables:
                 ExpressionAttributeValues=values,
             )
         except self.client.exceptions.ConditionalCheckFailedException:
-            return
+            return False
+        return True
 
     def put_if_newer(self, item: "Mapping[str, AttributeValueTypeDef]") -> None:
         """Put an item of `keyed`, unless one with the same or a higher `n` is there."""

@@ -7,17 +7,19 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, insert, select, update
 
-from bellwire.epochs import new_epoch
+from bellwire.epochs import FIRST_GENERATION, generation_of, new_epoch
 from bellwire.ports import Pushed, Receipt, Run, Snapshot
 from bellwire.sql.engine import insert_if_absent, reading, writing
 from bellwire.sql.incarnation import count_append, note_appends
 from bellwire.sql.tables import heads, ids, states, updates
 from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update, id_window_ms, wire_id
 from bellwire.wire_json import Json, encode_json, size_bytes
+
+ROWS_AT_ONCE: Final = 100
 
 
 class SqlLog:
@@ -90,7 +92,7 @@ class SqlLog:
         """See `UpdateLog.read_after`."""
         with reading(self._engine) as connection:
             tail = _read_tail(connection, channel)
-            if position == ORIGIN and tail != ORIGIN:
+            if position == ORIGIN and generation_of(tail.epoch) == FIRST_GENERATION:
                 position = Position(tail.epoch, 0)
             if position.epoch != tail.epoch:
                 return None
@@ -112,19 +114,32 @@ class SqlLog:
             return Snapshot(tail, {_from_text(key): _from_text(data) for key, data in rows})
 
     def kept_events(
-        self, channel: str, through: Position, *, after: int = 0, newest: int | None = None
+        self,
+        channel: str,
+        through: Position,
+        *,
+        max_bytes: int,
+        after: int = 0,
+        newest: int | None = None,
     ) -> tuple[Update, ...]:
         """See `UpdateLog.kept_events`."""
+        wanted = (
+            select(updates)
+            .where(updates.c.channel == channel, updates.c.epoch == through.epoch)
+            .where(updates.c.op == "event", updates.c.seq > after, updates.c.seq <= through.seq)
+            .order_by(updates.c.seq.desc())
+            .limit(newest)
+        )
+        events: list[Update] = []
         with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(updates)
-                .where(updates.c.channel == channel, updates.c.epoch == through.epoch)
-                .where(updates.c.op == "event", updates.c.seq > after)
-                .where(updates.c.seq <= through.seq)
-                .order_by(updates.c.seq.desc())
-                .limit(newest)
-            ).mappings()
-            return tuple(reversed([_to_update(row) for row in rows]))
+            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(wanted)
+            for row in rows.mappings():
+                max_bytes -= row["size_bytes"]
+                if max_bytes < 0:
+                    break
+                events.append(_to_update(row))
+            rows.close()
+        return tuple(reversed(events))
 
     def settle_state(self, channel: str) -> None:
         """See `UpdateLog.settle_state`: here every append has done it."""
@@ -143,24 +158,42 @@ class SqlLog:
             return None
         return Run(head.epoch, run[0].seq - 1, run[-1].seq, run, is_end=False)
 
-    def mark_pushed(self, pushed: Sequence[Pushed]) -> None:
+    def mark_pushed(self, pushed: Sequence[Pushed]) -> list[Pushed]:
         """See `Outbox.mark_pushed`."""
         with writing(self._engine) as connection:
-            for one in sorted(pushed, key=lambda one: one.channel):  # one order: no deadlock
-                connection.execute(
+            # In one order, so that two who mark the same channels do not lock each other out.
+            return [
+                one
+                for one in sorted(pushed, key=lambda one: one.channel)
+                if connection.execute(
                     update(heads)
                     .where(heads.c.channel == one.channel, heads.c.epoch == one.epoch)
                     .where(heads.c.pushed >= (one.after or 0), heads.c.pushed < one.last)
                     .values(pushed=one.last)
-                )
+                ).rowcount
+                == 0
+            ]
 
-    def channels_to_push(self, *, idle_ms: int) -> list[str]:
-        """Name the channels with unpushed updates to which nothing was appended for a while."""
+    def channels_to_push(self, *, idle_ms: int, behind_ms: int) -> list[str]:
+        """Name the channels whose unpushed updates nobody seems to be pushing.
+
+        Nothing was appended for `idle_ms`, or the first unpushed update is as old as `behind_ms`.
+        """
+        now_ms = self._now_ms()
+        first = and_(
+            updates.c.channel == heads.c.channel,
+            updates.c.epoch == heads.c.epoch,
+            updates.c.seq == heads.c.pushed + 1,
+        )
         with reading(self._engine) as connection:
             rows = connection.execute(
                 select(heads.c.channel)
+                .outerjoin(updates, first)
                 .where(heads.c.pushed < heads.c.seq)
-                .where(heads.c.appended_at_ms <= self._now_ms() - idle_ms)
+                .where(
+                    (heads.c.appended_at_ms <= now_ms - idle_ms)
+                    | (func.coalesce(updates.c.at_ms, 0) <= now_ms - behind_ms)
+                )
             )
             return [channel for (channel,) in rows]
 
@@ -188,7 +221,7 @@ class SqlLog:
                 connection,
                 heads,
                 channel=channel,
-                epoch=new_epoch(1, self._noise(8)),
+                epoch=new_epoch(FIRST_GENERATION, self._noise(8)),
                 seq=0,
                 expires_at_ms=expires_at_ms,
                 appended_at_ms=now_ms,

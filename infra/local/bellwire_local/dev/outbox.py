@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 EVERY_S: Final = 1.0
 IDLE_MS: Final = 2_000  # a publisher that has just appended is pushing it itself
+BEHIND_MS: Final = 10_000  # whatever it is doing, it is not pushing this any more
 
 
 class OutboxLoop:
@@ -45,7 +46,7 @@ class OutboxLoop:
         try:
             self._fan_out.flush()
             self._log.note_appends(self._path)
-            for channel in self._log.channels_to_push(idle_ms=idle_ms):
+            for channel in self._log.channels_to_push(idle_ms=idle_ms, behind_ms=BEHIND_MS):
                 answer_doorbell(channel, log=self._log, broker=self._broker, stage=self._stage)
             self._is_failing = False
         except BellwireError as error:
