@@ -94,8 +94,11 @@ def find_tail(
     if last is not None and now.wall_s < last.expires_at_s - CLOCK_MARGIN_S:
         return Tail(generation, last.epoch, last.last, last.expires_at_s, now)
     fence = None
-    if last is not None:
-        fence = Fence(channel, generation, last.last + 1, now.wall_s + FENCE_S)
+    if generation > 0:
+        # Fenced even if no update of it is seen: the transaction that opened it may be half visible
+        # to this read, and its writer about to go on.
+        ended_at = last.last if last is not None else 0
+        fence = Fence(channel, generation, ended_at + 1, now.wall_s + FENCE_S)
     epoch = new_epoch(generation + 1, noise)
     return Tail(generation + 1, epoch, 0, 0, now, is_opening=True, fence=fence)
 

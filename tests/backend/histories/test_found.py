@@ -1,0 +1,67 @@
+"""What random histories found, each as the shortest story that shows it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from backend.histories.memory_dynamodb import MemoryDynamoDb, Surroundings
+from backend.histories.shelves import CHANNEL, KEYED, LOG, SORT_KEYS
+from backend.histories.stage import Actor, Stage, StagedClient
+from bellwire.aws.dynamodb_log import DynamoDbLog
+from bellwire.aws.dynamodb_tables import Tables
+from bellwire.updates import Draft, Position
+
+MakeLog = Callable[[Tables], DynamoDbLog]
+
+
+@pytest.fixture
+def store() -> MemoryDynamoDb:
+    return MemoryDynamoDb(SORT_KEYS)
+
+
+@pytest.fixture
+def tables(store: MemoryDynamoDb) -> Tables:
+    client: Any = store
+    return Tables(client, LOG, KEYED)
+
+
+def newest_first(count: int) -> int:
+    """Let the last action of a transaction be the first to be visible."""
+    return count - 1
+
+
+def events(*data: int) -> list[Draft]:
+    return [Draft("event", data=one) for one in data]
+
+
+def test_an_epoch_whose_opening_is_half_visible_is_not_ended(
+    store: MemoryDynamoDb, make_dynamodb_log: MakeLog
+) -> None:
+    stage = Stage()
+    client: Any = StagedClient(stage, store)
+    store.around = Surroundings(meanwhile=stage.meanwhile, pick=newest_first)
+    one, other = (make_dynamodb_log(Tables(client, LOG, KEYED)) for _ in range(2))
+    places: list[Position] = []
+
+    def append(log: DynamoDbLog, data: int) -> None:
+        places.append(log.append(CHANNEL, events(data))[0].position)
+
+    first = Actor("one", lambda: append(one, 1), started_ms=0)
+    second = Actor("other", lambda: append(other, 2), started_ms=0)
+    for actor, before in (
+        (first, "query"),
+        (first, "transact_write_items"),
+        (first, "meanwhile"),  # the head is visible, the update not yet
+        (second, "query"),
+        (second, "meanwhile"),
+        (second, "transact_write_items"),
+    ):
+        stage.step(actor)
+        assert actor.next_call == before
+    for actor in (first, second):
+        while not actor.is_over:
+            stage.step(actor)
+    append(one, 3)
+    append(other, 4)
+    assert places == [Position(places[0].epoch, seq) for seq in (1, 2, 3, 4)]
