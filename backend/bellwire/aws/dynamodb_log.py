@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
 
 TOMBSTONE_S: Final = 86_400  # longer than any applier may lag behind
+SETTLED_MS: Final = 300_000  # a minute for a transaction to be seen whole, four for two clocks
 
 
 class DynamoDbLog:
@@ -248,12 +249,17 @@ class DynamoDbLog:
     def _contiguous_after(self, channel: str, n: int) -> Iterator[Block]:
         """Read the blocks after a mark, strongly, across epochs, up to a missing number.
 
-        Writers leave no holes: what is missing right after the mark has expired; it is passed over.
+        What is missing right after the mark has expired, and is passed over, unless the block
+        behind it is young: then it is of a transaction that this read sees a part of.
         """
         before: Block | None = None
         for item in self._items_after(channel, n, is_strong=True):
             if isinstance(item, Block):
-                if before is not None and not _follows(item, before):
+                if before is None:
+                    is_next = item.first == _first_after(n, item.generation)
+                    if not is_next and self._now_ms() - item.updates[0].at_ms < SETTLED_MS:
+                        return
+                elif not _follows(item, before):
                     return
                 yield item
                 before = item
@@ -284,6 +290,11 @@ def _follows(block: Block, before: Block) -> bool:
     if block.generation == before.generation:
         return block.first == before.last + 1
     return block.generation == before.generation + 1 and block.first == 1
+
+
+def _first_after(n: int, generation: int) -> int:
+    of_mark, seq = divmod(n, GENERATION_STEP)
+    return seq + 1 if of_mark == generation else 1
 
 
 def _folded_seq(head: Head) -> int:

@@ -8,6 +8,7 @@ import pytest
 from backend.histories.memory_dynamodb import MemoryDynamoDb, Surroundings
 from backend.histories.shelves import CHANNEL, KEYED, LOG, SORT_KEYS
 from backend.histories.stage import Actor, Stage, StagedClient
+from bellwire.aws import log_items
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables
 from bellwire.updates import Draft, Position
@@ -65,3 +66,24 @@ def test_an_epoch_whose_opening_is_half_visible_is_not_ended(
     append(one, 3)
     append(other, 4)
     assert places == [Position(places[0].epoch, seq) for seq in (1, 2, 3, 4)]
+
+
+def test_state_is_not_folded_past_a_transaction_half_visible(
+    store: MemoryDynamoDb,
+    tables: Tables,
+    make_dynamodb_log: MakeLog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_items, "MAX_BLOCK_BYTES", 1)  # a block for each update
+    writer, applier = make_dynamodb_log(tables), make_dynamodb_log(tables)
+    writer.append(CHANNEL, events(1))
+    applier.settle_state(CHANNEL)
+
+    def settle_meanwhile() -> None:
+        store.around = Surroundings()
+        applier.settle_state(CHANNEL)
+
+    store.around = Surroundings(settle_meanwhile, newest_first)
+    writer.append(CHANNEL, [Draft("set", "x", 2), Draft("set", "y", 3)])
+    applier.settle_state(CHANNEL)
+    assert applier.snapshot(CHANNEL).state == {"x": 2, "y": 3}
