@@ -47,7 +47,12 @@ MAX_ATTEMPTS: Final = 40
 MAX_REPEATS: Final = 10
 MAX_PAUSE_S: Final = 0.02  # about one round trip, found in models of writers on one channel
 
-_AMBIGUOUS = {"InternalServerError", "ServiceUnavailable", "TransactionInProgressException"}
+_AMBIGUOUS = {
+    "InternalServerError",
+    "ServiceUnavailable",
+    "TransactionConflictException",  # of a single put; definite, but the same slot may be free next
+    "TransactionInProgressException",
+}
 
 
 class Appender:

@@ -11,6 +11,7 @@ from backend.histories.stage import Actor, Stage, StagedClient
 from bellwire.aws import log_items
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables
+from bellwire.aws.log_items import slot
 from bellwire.updates import Draft, Position
 
 MakeLog = Callable[[Tables], DynamoDbLog]
@@ -87,3 +88,21 @@ def test_state_is_not_folded_past_a_transaction_half_visible(
     writer.append(CHANNEL, [Draft("set", "x", 2), Draft("set", "y", 3)])
     applier.settle_state(CHANNEL)
     assert applier.snapshot(CHANNEL).state == {"x": 2, "y": 3}
+
+
+def test_a_put_waits_for_a_transaction_on_its_slot(
+    store: MemoryDynamoDb, tables: Tables, make_dynamodb_log: MakeLog
+) -> None:
+    one, other = make_dynamodb_log(tables), make_dynamodb_log(tables)
+    position = one.append(CHANNEL, events(1))[0].position
+    other.append(CHANNEL, events(2))
+    store.in_transaction.add((LOG, CHANNEL, slot(1, 3)))
+    waits: list[float] = []
+
+    def pause(delay_s: float) -> None:
+        waits.append(delay_s)
+        store.in_transaction.clear()
+
+    other._appender._sleep = pause  # noqa: SLF001 - where time passes in an append
+    assert other.append(CHANNEL, events(3))[0].position == Position(position.epoch, 3)
+    assert len(waits) == 1
