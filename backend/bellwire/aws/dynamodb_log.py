@@ -77,9 +77,10 @@ class DynamoDbLog:
             head, newest = self.tables.read_tail(channel)
         if head is None:
             return ORIGIN
+        seq = _folded_seq(head)
         if isinstance(newest, Block) and newest.generation == head.generation:
-            return Position(head.epoch, newest.last)
-        return Position(head.epoch, _folded_seq(head))
+            seq = max(seq, newest.last)  # TTL may delete the newest item before an older one
+        return Position(head.epoch, seq)
 
     def read_after(
         self,

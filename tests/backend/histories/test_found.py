@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from backend.conftest import RETENTION_S, Clock
 from backend.histories.memory_dynamodb import MemoryDynamoDb, Surroundings
 from backend.histories.shelves import CHANNEL, KEYED, LOG, SORT_KEYS
 from backend.histories.stage import Actor, Stage, StagedClient
@@ -106,3 +107,15 @@ def test_a_put_waits_for_a_transaction_on_its_slot(
     other._appender._sleep = pause  # noqa: SLF001 - where time passes in an append
     assert other.append(CHANNEL, events(3))[0].position == Position(position.epoch, 3)
     assert len(waits) == 1
+
+
+def test_the_tail_does_not_go_back_when_the_newest_expires_first(
+    store: MemoryDynamoDb, tables: Tables, make_dynamodb_log: MakeLog, clock: Clock
+) -> None:
+    log = make_dynamodb_log(tables)
+    for n in (1, 2):
+        position = log.append(CHANNEL, events(n))[0].position
+    log.settle_state(CHANNEL)
+    clock.advance(RETENTION_S)
+    store.delete_expired((LOG, CHANNEL, slot(1, 2)))
+    assert log.tail(CHANNEL) == position
