@@ -56,14 +56,14 @@ def _continues(block: Block, expected: tuple[int, int], epoch: str) -> bool:
 
 def _ended(item: Fence | Head, position: Position, epoch: str, run: list[Update]) -> Run | None:
     """Nothing follows in this generation: the end of the log, or of an epoch."""
-    is_end = isinstance(item, Head) and item.epoch == epoch
-    if run:
-        return Run(epoch, position.seq, run[-1].seq, tuple(run), is_end=is_end)
-    if not isinstance(item, Head) or not is_end:
-        return None
-    if item.folded_n > slot(item.generation, position.seq):
-        return None  # the state knows of later updates that are not in the log any more
-    return Run(epoch, position.seq, position.seq, (), is_end=True)
+    last = run[-1].seq if run else position.seq
+    is_end = (
+        isinstance(item, Head)
+        and item.epoch == epoch
+        # else the state knows of later updates that are not in the log any more
+        and item.folded_n <= slot(item.generation, last)
+    )
+    return Run(epoch, position.seq, last, tuple(run), is_end=is_end) if run or is_end else None
 
 
 def _size_bytes(update: Update) -> int:

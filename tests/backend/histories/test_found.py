@@ -13,7 +13,7 @@ from bellwire.aws import log_items
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables
 from bellwire.aws.log_items import slot
-from bellwire.updates import Draft, Position
+from bellwire.updates import ORIGIN, Draft, Position
 
 MakeLog = Callable[[Tables], DynamoDbLog]
 
@@ -119,3 +119,17 @@ def test_the_tail_does_not_go_back_when_the_newest_expires_first(
     clock.advance(RETENTION_S)
     store.delete_expired((LOG, CHANNEL, slot(1, 2)))
     assert log.tail(CHANNEL) == position
+
+
+def test_a_read_that_lacks_expired_updates_is_not_the_end(
+    store: MemoryDynamoDb, tables: Tables, make_dynamodb_log: MakeLog, clock: Clock
+) -> None:
+    log = make_dynamodb_log(tables)
+    for n in (1, 2):
+        log.append(CHANNEL, events(n))
+    log.settle_state(CHANNEL)
+    clock.advance(RETENTION_S)
+    store.delete_expired((LOG, CHANNEL, slot(1, 2)))
+    run = log.read_after(CHANNEL, ORIGIN, max_updates=9, max_bytes=999, is_strong=True)
+    assert run is not None
+    assert (run.last, run.is_end) == (1, False)
