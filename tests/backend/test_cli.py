@@ -77,6 +77,30 @@ def test_a_bad_line_stops_after_the_good_ones(service: RunningService, channel: 
     assert done.stderr == "bellwire: line 3: DATA: expected UTF-8, found byte 0xff at 5\n"
 
 
+def test_a_failure_ends_it_though_more_lines_may_come(
+    service: RunningService, channel: str
+) -> None:
+    process = service.start("publish", channel, "-")
+    assert process.stdin is not None
+    process.stdin.write("{\n")
+    process.stdin.flush()
+    assert process.wait(10) == 1
+    out, err = process.communicate()
+    assert (out, err.count("\n")) == ("", 1), err
+    assert err.startswith("bellwire: line 1: DATA: expected JSON, found the end at character 2")
+
+
+def test_a_closed_standard_input_is_one_clear_line(service: RunningService, channel: str) -> None:
+    words = f'"$0" publish {channel} - <&-'
+    done = subprocess.run(
+        ["sh", "-c", words, BELLWIRE], capture_output=True, text=True, env=service.environment
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "bellwire: expected lines on standard input, found it closed\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from queue import SimpleQueue
 from threading import Thread
-from typing import BinaryIO
+from typing import Final
 
 from bellwire.channels import check_channel
 from bellwire.errors import BellwireError, Malformed
@@ -14,6 +15,8 @@ from bellwire.publications import MAX_PUBLICATIONS, Result, encode_publication, 
 from bellwire.publisher import Publisher
 from bellwire.updates import Draft, Op, check_draft
 from bellwire.wire_json import Json, decode_json
+
+READ_BYTES: Final = 65_536
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +44,10 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
 def _publish_lines(publisher: Publisher, options: argparse.Namespace) -> int:
     """Publish each line as it comes, those that wait together; stop at the first failure."""
+    if sys.stdin is None:
+        raise Malformed("expected lines on standard input, found it closed")
     number = 0
-    for lines in _waiting_together(sys.stdin.buffer):
+    for lines in _waiting_together(sys.stdin.fileno()):
         drafts: list[Draft] = []
         for line in lines:
             number += 1
@@ -86,12 +91,12 @@ def _draft(options: argparse.Namespace, text: str | bytes | None, draft_id: str 
     return check_draft(Draft(op, key, data, draft_id))
 
 
-def _waiting_together(stream: BinaryIO) -> Iterator[list[bytes]]:
+def _waiting_together(descriptor: int) -> Iterator[list[bytes]]:
     """Group the lines that are there already; a line is never kept waiting for the next."""
     lines: SimpleQueue[bytes] = SimpleQueue()  # an empty one is the end of the stream
 
     def read() -> None:
-        for line in stream:
+        for line in _lines(descriptor):
             lines.put(line)
         lines.put(b"")
 
@@ -104,6 +109,16 @@ def _waiting_together(stream: BinaryIO) -> Iterator[list[bytes]]:
         is_open = bool(group[-1])
         if any(line.strip() for line in group):
             yield [line for line in group if line.strip()]
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """Read lines past Python's own buffer, whose lock a thread that waits takes to its grave."""
+    rest = b""
+    while piece := os.read(descriptor, READ_BYTES):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest
 
 
 def _fail(message: str) -> int:
