@@ -45,6 +45,17 @@ def check_channel(name: str) -> str:
     return name
 
 
+def check_publishable(name: str) -> str:
+    """Return the channel's name if a job may publish to it.
+
+    Raises:
+        BadChannel: outside the grammar, or `user/me/…`, which is somebody only for a client.
+    """
+    if name.startswith(f"user/{ME}/"):
+        raise BadChannel(f"expected a user's identity id after user/, found me in {_shown(name)}")
+    return check_channel(name)
+
+
 def check_stage(stage: str) -> str:
     """Return the stage if it is 1 to 16 of `a-z 0-9 -`.
 

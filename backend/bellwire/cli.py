@@ -5,8 +5,10 @@ Exit codes: 0 done, 1 failed (one line on stderr), 2 wrong usage.
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bellwire.commands import publish, tail
 from bellwire.errors import BellwireError
@@ -14,21 +16,33 @@ from bellwire.errors import BellwireError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each try that is repeated
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # what is tried again is no news
     try:
         code: int = options.run(options)
     except BellwireError as error:
-        print(f"bellwire: {error.message}", file=sys.stderr)
-        return 1
+        return _fail(error.message)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read us has gone: nothing is left to say, or to say it to
+        _abandon_stdout()  # whoever read us has gone, and there is nobody to tell
         return 1
+    except OSError as error:
+        _abandon_stdout()
+        return _fail(str(error))
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _fail(message: str) -> int:
+    print(f"bellwire: {message}", file=sys.stderr)
+    return 1
+
+
+def _abandon_stdout() -> None:
+    """Let Python's last flush go nowhere: it would fail once more, with a traceback."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +67,4 @@ def _add_dev(parser: argparse.ArgumentParser) -> None:
 
 
 def _refuse_dev(missing: str | None) -> int:
-    print(
-        f"bellwire: dev needs the package {missing}: pip install 'bellwire[local]'", file=sys.stderr
-    )
-    return 1
+    return _fail(f"dev needs the package {missing}: pip install 'bellwire[local]'")

@@ -19,6 +19,7 @@ from bellwire.errors import Malformed
 URL_NAME: Final = "BELLWIRE_URL"
 KEY_NAME: Final = "BELLWIRE_KEY"
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,17 @@ def target_of(environment: Mapping[str, str]) -> Target:
         Malformed: `BELLWIRE_URL` is no http or https URL.
     """
     url = environment.get(URL_NAME, DEFAULT_URL).rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or parts.scheme not in ("http", "https"):
         raise Malformed(f"expected {URL_NAME} to be an http or https URL, found {url!r}")
-    return Target(url, environment.get(KEY_NAME) or _left_key(parts.port))
+    key = environment.get(KEY_NAME) or _left_key(host, port)
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise Malformed(f"expected {KEY_NAME} to be one line of ASCII")
+    return Target(url, key)
 
 
 def key_files(port: int) -> list[Path]:
@@ -61,8 +69,10 @@ def default_data_dir() -> Path:
     return user_state_path("bellwire", appauthor=False)
 
 
-def _left_key(port: int | None) -> str | None:
-    for path in key_files(port or 80):
-        with suppress(OSError):
-            return path.read_text().strip()
+def _left_key(host: str, port: int | None) -> str | None:
+    """Find the key by the port, and offer it to this machine alone."""
+    if host in LOOPBACK:
+        for path in key_files(port or 80):
+            with suppress(OSError, UnicodeDecodeError):
+                return path.read_text().strip()
     return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from bellwire.errors import BellwireError, Malformed, Upstream, from_wire
 from bellwire.wire_json import decode_json
@@ -73,6 +73,8 @@ class HttpCalls:
 
 def _reason(error: HTTPError) -> str:
     cause = getattr(error, "reason", error)
+    if isinstance(cause, NameResolutionError):
+        return "the name does not resolve"
     if isinstance(cause, NewConnectionError):
         return "connection refused; is `bellwire dev` running?"
     return str(cause)
@@ -87,4 +89,6 @@ def _error_of(status: int, body: bytes) -> BellwireError:
         case {"error": {"code": code, "message": message}}:
             return from_wire(code, message)
         case _:
-            return Upstream(f"the service answered HTTP {status}: {body[:200]!r}")
+            return Upstream(
+                f"the service answered HTTP {status}: {body[:200].decode(errors='replace')!r}"
+            )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, Self
 from uuid import uuid4
 
-from bellwire.channels import check_channel
+from bellwire.channels import check_publishable
 from bellwire.config import KEY_NAME, target_of
 from bellwire.errors import BellwireError, Unauthenticated, Upstream
 from bellwire.http_calls import HttpCalls
@@ -104,7 +104,7 @@ class Publisher:
         return self._many(publications)
 
     def _one(self, channel: str, draft: Draft) -> Published:
-        (result,) = self._many([Publication(check_channel(channel), check_draft(draft))])
+        (result,) = self._many([Publication(check_publishable(channel), check_draft(draft))])
         if isinstance(result, BellwireError):
             raise result
         return result

@@ -5,7 +5,7 @@ Log first, push second: a publish is acknowledged when it is in the log.
 
 from collections.abc import Sequence
 
-from bellwire.channels import check_channel
+from bellwire.channels import check_publishable
 from bellwire.errors import BellwireError, Conflict, Malformed, Upstream
 from bellwire.fanout import FanOut
 from bellwire.ports import Appends, Receipt
@@ -72,7 +72,7 @@ def _check(
         try:
             if isinstance(publication.draft, Malformed):
                 return drafts, publication.draft
-            check_channel(channel)
+            check_publishable(channel)
             drafts.append(check_draft(publication.draft))
         except BellwireError as error:
             return drafts, error

@@ -1,7 +1,9 @@
 """The command line as a user meets it: real processes against a real service."""
 
+import errno
 import json
 import os
+import resource
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +108,7 @@ def test_a_closed_standard_input_is_one_clear_line(service: RunningService, chan
     [
         (("news", "1"), "expected a channel that begins with public/, user/ or group/"),
         (("public/#", "1"), "expected channel segments of 1 to 64"),
+        (("user/me/inbox", "1"), "expected a user's identity id after user/, found me"),
         (("public/a", "{hello}"), "DATA: expected JSON, found 'hello}' at character 1"),
         (("public/a", ""), "DATA: expected JSON, found the end at character 0"),
         (("public/a", '{"a":1,"a":2}'), "key 'a' stands twice in one JSON object"),
@@ -229,6 +232,22 @@ def test_a_tail_whose_reader_leaves_ends_quietly(service: RunningService, channe
     tail.stderr.close()
     assert tail.stdin is not None
     tail.stdin.close()
+
+
+def test_a_file_behind_stdout_that_takes_no_more_is_one_clear_line(
+    service: RunningService, channel: str, tmp_path: Path
+) -> None:
+    with (tmp_path / "full").open("w") as full:
+        done = subprocess.run(
+            [BELLWIRE, "publish", channel, "1"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=service.environment,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        )
+    assert done.returncode == 1
+    assert done.stderr == f"bellwire: [Errno {errno.EFBIG}] {os.strerror(errno.EFBIG)}\n"
 
 
 def dev(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bellwire.config import key_files, target_of
+from bellwire.errors import Malformed
 
 
 @pytest.fixture
@@ -40,3 +41,30 @@ def test_the_port_of_the_url_names_the_key(home: Path) -> None:
     given = {"BELLWIRE_URL": "http://127.0.0.1:9090", "BELLWIRE_KEY": "mine"}
     assert target_of(given).key == "mine"
     assert target_of({}).url == "http://127.0.0.1:8080"
+
+
+def test_a_key_is_offered_to_this_machine_alone(home: Path) -> None:
+    path = key_files(9090)[-1]
+    path.parent.mkdir(parents=True)
+    path.write_text("secret")
+    assert home in path.parents
+    for url in ("http://127.0.0.2:9090", "http://example.org:9090"):
+        assert target_of({"BELLWIRE_URL": url}).key is None
+    path.write_bytes(b"\xff\xfe")
+    assert target_of({"BELLWIRE_URL": "http://localhost:9090"}).key is None
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"BELLWIRE_URL": "127.0.0.1:8080"},
+        {"BELLWIRE_URL": "http://127.0.0.1:99999"},
+        {"BELLWIRE_URL": "http://[::1"},
+        {"BELLWIRE_URL": "ftp://127.0.0.1"},
+        {"BELLWIRE_KEY": "two\nlines"},
+        {"BELLWIRE_KEY": "é"},
+    ],
+)
+def test_an_environment_that_cannot_be_is_a_clear_error(environment: dict[str, str]) -> None:
+    with pytest.raises(Malformed, match="expected BELLWIRE_"):
+        target_of(environment)

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Final
 
-from bellwire.channels import check_channel
+from bellwire.channels import check_publishable
 from bellwire.errors import BellwireError, Malformed
 from bellwire.publications import MAX_PUBLICATIONS, Result, encode_publication, encode_result
 from bellwire.publisher import Publisher
@@ -35,7 +35,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Publish and print one result line per update; 1 if any of them failed."""
     if (options.delete is None) == (options.data is None):
         parser.error("DATA is needed unless --delete is given, and not with it")
-    check_channel(options.channel)
+    check_publishable(options.channel)
     publisher = Publisher.from_env()
     if options.data != "-":
         return _publish(publisher, options, [_draft(options, options.data, options.id)])

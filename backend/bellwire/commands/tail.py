@@ -98,5 +98,6 @@ def _count(text: str) -> int:
 
 def _whole(text: str, least: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"expected a whole number from {least}, found {text!r}")
+        span = f"{least} to {most}" if most < sys.maxsize else f"{least} on"
+        raise argparse.ArgumentTypeError(f"expected a whole number from {span}, found {text!r}")
     return int(text)

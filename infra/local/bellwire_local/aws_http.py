@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -34,7 +34,10 @@ def make_app(cognito: Operation, data_plane: Operation) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         operation = cognito if request.url.path == "/" else data_plane
-        answer = operation(await _read(request))
+        try:
+            answer = operation(await _read(request))
+        except ClientDisconnect:
+            return  # hung up in the middle of the request: there is nobody to answer
         response = Response(answer.body, answer.status, dict(answer.headers))
         await response(scope, receive, send)
 

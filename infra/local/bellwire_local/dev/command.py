@@ -7,11 +7,13 @@ it runs: `bellwire publish` starts three times as fast for it.
 import argparse
 import asyncio
 import json
+import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
-from bellwire.config import default_data_dir
+from bellwire.config import DEFAULT_URL, LOOPBACK, URL_NAME, default_data_dir
 from bellwire_local.dev.settings import DevSettings, Ready
 from bellwire_local.errors import StandInError
 
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8080, help="dashboard and API; 0: any")
     parser.add_argument("--iot-port", type=_port, default=8081, help="MQTT over WebSocket")
     parser.add_argument("--aws-port", type=_port, default=8082, help="AWS's HTTP endpoints")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="holds the log and the keys")
+    parser.add_argument("--data", type=_directory, metavar="DIR", help="holds the log and the keys")
     parser.add_argument(
         "--no-demo", action="store_true", help="do not publish this machine's pulse"
     )
@@ -40,6 +42,13 @@ def run(options: argparse.Namespace) -> int:
         aws_port=options.aws_port,
         has_demo=not options.no_demo,
     )
+    os.umask(0o077)  # the log holds what its readers are checked for
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # garbage on a port is no news
+    if options.host not in LOOPBACK:
+        print(
+            f"bellwire: warning: listening on {options.host}, where others can reach it",
+            file=sys.stderr,
+        )
     import uvloop  # noqa: PLC0415 - see the module docstring
 
     try:
@@ -69,6 +78,7 @@ async def _run(settings: DevSettings, *, is_json: bool) -> None:
 
 
 def _welcome(ready: Ready, settings: DevSettings) -> str:
+    where = "" if ready.web_url == DEFAULT_URL else f"{URL_NAME}={ready.web_url} "
     return f"""
   Bellwire is running on this machine.
 
@@ -80,11 +90,17 @@ def _welcome(ready: Ready, settings: DevSettings) -> str:
 
   In a second terminal:
 
-    .venv/bin/bellwire publish public/news '{{"title":"hello"}}' --event
-    .venv/bin/bellwire tail public/host
+    {where}.venv/bin/bellwire publish public/news '{{"title":"hello"}}' --event
+    {where}.venv/bin/bellwire tail public/host
 
   Ctrl-C stops it.
 """
+
+
+def _directory(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, found an empty name")
+    return Path(text)
 
 
 def _port(text: str) -> int:

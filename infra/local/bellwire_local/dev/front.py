@@ -14,12 +14,16 @@ from typing import Any, Final
 from uuid import uuid4
 
 from starlette.applications import Starlette
+from starlette.datastructures import URL
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bellwire.errors import BellwireError, NotFound, TooLarge, Unauthenticated
+from bellwire.config import LOOPBACK
+from bellwire.errors import BellwireError, NotAllowed, NotFound, TooLarge, Unauthenticated
 from bellwire.handlers import edge
 from bellwire.handlers.config import handle_config
 from bellwire.handlers.edge import Deployment, Handle
@@ -32,17 +36,41 @@ MAX_BODY_BYTES: Final = 10_485_760  # API Gateway quota "payload size", 10 MB
 EXPOSED: Final = "ETag, Age, Date, Retry-After, Bellwire-Poll-After-Ms"
 
 ANY_METHOD: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - told so by --host, and warned of
 CLIENT_FILES: Final = ("bellwire.js", "bellwire.js.map")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class KnownHost:
+    """Answers only to this machine's names, so that no page can come by a name of its own.
+
+    A page of `evil.example` whose name resolves to 127.0.0.1 is of the same origin to a browser.
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._known = None if host in ANYWHERE else {host, *LOOPBACK}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        name = URL(scope=scope).hostname if scope["type"] == "http" else None
+        if self._known is not None and name not in self._known:
+            error = NotAllowed(f"expected this machine as the Host, found {name!r}")
+            answer = edge.error_response(error)
+            refusal = Response(answer["body"], answer["statusCode"], answer["headers"])
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class Front:
     """Builds the ASGI application for one deployment."""
 
     def __init__(
-        self, deployment: Deployment, *, publish_key: str, origin: str, threads: Executor
+        self, deployment: Deployment, *, publish_key: str, origin: str, threads: Executor, host: str
     ) -> None:
+        self._host = host
         self._deployment = deployment
         self._publish_key = publish_key
         self._origin = origin
@@ -60,6 +88,7 @@ class Front:
             for method, path, handle in handlers
         ]
         return Starlette(
+            middleware=[Middleware(KnownHost, host=self._host)],
             routes=[
                 *routes,
                 Route("/v1/publish", self._publish, methods=["POST"]),
@@ -67,7 +96,7 @@ class Front:
                 Route("/v1/{rest:path}", self._no_such_endpoint, methods=ANY_METHOD),
                 *[Route(f"/{name}", self._client_file(name)) for name in CLIENT_FILES],
                 Mount("/", StaticFiles(directory=client_dir() / "dashboard", html=True)),
-            ]
+            ],
         )
 
     def _endpoint(self, handle: Handle) -> Endpoint:

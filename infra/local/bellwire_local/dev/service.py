@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 PLACE: Final = Place(REGION, ACCOUNT_ID, STAGE)
 ROLES: Final = ("guest_role", "publisher_role", "operator_role")
 THREADS: Final = 12
-RETENTION_MS: Final = 24 * 3_600_000
+RETENTION_MS: Final = 6 * 3_600_000  # of a laptop's disk the demo takes some 100 MB
 ID_WINDOW_MS: Final = 24 * 3_600_000
 EXPIRE_EVERY_S: Final = 60
 
@@ -87,7 +87,9 @@ class DevService:
         fan_out = InlineFanOut(log, broker, STAGE)
         deployment = _deployment(stand_in, log, fan_out, job, web_url)
         key = until.enter_context(_left_key(web.getsockname()[1]))
-        front = Front(deployment, publish_key=key, origin=web_url, threads=threads)
+        front = Front(
+            deployment, publish_key=key, origin=web_url, threads=threads, host=settings.host
+        )
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
         outbox = OutboxLoop(log, broker, fan_out, STAGE, self._log_path)
@@ -193,19 +195,24 @@ def _deployment(
 
 @contextmanager
 def _left_key(port: int) -> Iterator[str]:
-    """Leave a fresh key where only this user's command line finds it, for as long as we run."""
-    path, key = key_files(port)[0], secrets.token_urlsafe(32)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(key)
-    except OSError as error:
-        raise Upstream(f"cannot leave the key for the command line in {path}: {error}") from error
+    """Leave a fresh key where only this user's command line finds it, for as long as we run.
+
+    In each of the places: a cron job of the same user has no runtime directory.
+    """
+    paths, key = key_files(port), secrets.token_urlsafe(32)
+    for path in paths:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.unlink(missing_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(key)
+        except OSError as error:
+            raise Upstream(f"cannot leave the command line's key in {path}: {error}") from error
     try:
         yield key
     finally:
-        path.unlink(missing_ok=True)
+        for path in paths:
+            path.unlink(missing_ok=True)
 
 
 async def _expire(log: SqlLog) -> None:

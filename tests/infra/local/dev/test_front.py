@@ -104,3 +104,14 @@ def test_the_client_and_the_dashboard_are_served(service: RunningService) -> Non
     assert call(service, "GET", "/../pyproject.toml")[0] == 404
     assert call(service, "GET", "/health")[0] == 404
     assert call(service, "GET", "/v1/health")[:2] == (200, {"ok": True})
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example"])
+def test_a_page_by_another_name_is_refused(service: RunningService, host: str) -> None:
+    status, content, _ = call(service, "POST", "/v1/session", b"{}", host=host)
+    assert (status, content["error"]["code"]) == (403, "not_allowed")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:8080"])
+def test_this_machines_names_are_known(service: RunningService, host: str) -> None:
+    assert call(service, "GET", "/v1/health", host=host)[0] == 200
