@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 BELLWIRE = Path(sys.executable).with_name("bellwire")
 START_WITHIN_S = 30
@@ -29,9 +30,19 @@ class RunningService:
         return str(self.ready["web"])
 
     @property
+    def data(self) -> Path:
+        """The directory that outlives the process."""
+        return self.log.parent / "data"
+
+    @property
     def key(self) -> str:
         """The private key that the service left for its user's command line."""
         return next((self.log.parent / "runtime").rglob("*.key")).read_text()
+
+    def kill(self) -> None:
+        """End the process as a crash would: it gets to do nothing more."""
+        self.process.kill()
+        self.process.wait()
 
     def run(
         self, *arguments: str, stdin: str | bytes | None = None
@@ -66,8 +77,14 @@ class RunningService:
 
 
 @contextmanager
-def running_service(directory: Path, *arguments: str) -> Iterator[RunningService]:
-    """Run `bellwire dev` on free ports with everything it keeps under a directory."""
+def running_service(
+    directory: Path, *arguments: str, program: Sequence[str | Path] = (BELLWIRE,)
+) -> Iterator[RunningService]:
+    """Run `bellwire dev` on free ports with everything it keeps under a directory.
+
+    Args:
+        program: what to run in the place of `bellwire`; its standard input is open.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     runtime = directory / "runtime"
     runtime.mkdir(mode=0o700, exist_ok=True)
@@ -76,12 +93,14 @@ def running_service(directory: Path, *arguments: str) -> Iterator[RunningService
     words = ["dev", "--json", "--port", "0", "--iot-port", "0", "--aws-port", "0"]
     with log.open("a") as stderr:
         process = subprocess.Popen(
-            [BELLWIRE, *words, "--data", str(directory / "data"), *arguments],
+            [*program, *words, "--data", str(directory / "data"), *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
             env=environment,
         )
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
@@ -92,4 +111,11 @@ def running_service(directory: Path, *arguments: str) -> Iterator[RunningService
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(START_WITHIN_S)
+        process.stdin.close()
         process.stdout.close()
+
+
+def same_ports(service: RunningService) -> list[str]:
+    """Word the ports of a service that was, for the one that takes its place."""
+    places = {"--port": "web", "--iot-port": "iot", "--aws-port": "aws"}
+    return [f"{word}={urlsplit(service.ready[place]).port}" for word, place in places.items()]

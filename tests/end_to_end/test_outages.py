@@ -2,14 +2,13 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, WebSocketRoute
 
 from bellwire.publisher import HttpOutlet, Publisher
 from end_to_end.followers import Follower
 from end_to_end.frames import SOCKETS
-from services import RunningService, running_service
+from services import RunningService, running_service, same_ports
 
 BACK_WITHIN_S = 40  # the client waits up to 30 s between tries
 
@@ -103,8 +102,7 @@ def test_a_page_comes_back_after_the_service_was_killed(
         follower.open()
         follower.wait_for_status("live")
         expected = publish_events(doomed, 1, 2, 3)
-        doomed.process.kill()
-        doomed.process.wait()
+        doomed.kill()
     follower.wait_until("follower.client.status !== 'live'")
     with running_service(tmp_path, "--no-demo", *same_ports(doomed)) as risen:
         assert risen.url == doomed.url
@@ -119,9 +117,3 @@ def test_a_page_comes_back_after_the_service_was_killed(
 def publish_events(service: RunningService, *values: int) -> list[list[Any]]:
     """Publish to the survivor's channel."""
     return events(Publisher(HttpOutlet(service.url, service.key)), "public/survivor", *values)
-
-
-def same_ports(service: RunningService) -> list[str]:
-    """Word the ports of a service that was, for the one that takes its place."""
-    places = {"--port": "web", "--iot-port": "iot", "--aws-port": "aws"}
-    return [f"{word}={urlsplit(service.ready[place]).port}" for word, place in places.items()]
