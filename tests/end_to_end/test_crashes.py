@@ -1,11 +1,12 @@
 """Whatever dies, fills up or is locked: nothing acknowledged is lost, nothing is told twice."""
 
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from secrets import token_bytes
 
@@ -154,6 +155,20 @@ def limit_files(service: RunningService, limit_bytes: int) -> None:
     stdin.write(f"{limit_bytes}\n")
     stdin.flush()
     assert stdout.readline() == f"{limit_bytes}\n"
+
+
+def test_a_locked_database_refuses_and_goes_on_when_it_is_free(
+    page_in_outage: Page, tmp_path: Path
+) -> None:
+    with running_service(tmp_path, "--no-demo") as service:
+        follower = open_follower(page_in_outage, service)
+        assert service.publish(CHANNEL, 1)["seq"] == 1
+        with closing(sqlite3.connect(service.data / "log.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            # As many as have a thread each: reading must not wait behind them.
+            assert_refused(service, "database is locked", publishers=12, are_waiting=True)
+        assert_goes_on(service, follower)
+        assert follower.statuses == ["connecting", "live"]
 
 
 def assert_refused(

@@ -65,16 +65,27 @@ class KnownHost:
 
 
 class Front:
-    """Builds the ASGI application for one deployment."""
+    """Builds the ASGI application for one deployment.
+
+    Publishing has threads of its own: it may wait for the log's lock, and reading must not.
+    """
 
     def __init__(
-        self, deployment: Deployment, *, publish_key: str, origin: str, threads: Executor, host: str
+        self,
+        deployment: Deployment,
+        *,
+        publish_key: str,
+        origin: str,
+        reading: Executor,
+        writing: Executor,
+        host: str,
     ) -> None:
         self._host = host
         self._deployment = deployment
         self._publish_key = publish_key
         self._origin = origin
-        self._threads = threads
+        self._reading = reading
+        self._writing = writing
 
     def app(self) -> Starlette:
         """Route every endpoint, the client's files and the dashboard."""
@@ -103,7 +114,7 @@ class Front:
         async def answer(request: Request) -> Response:
             if request.method == "OPTIONS":
                 return self._preflight()
-            return await self._answer(handle, request)
+            return await self._answer(handle, request, self._reading)
 
         return answer
 
@@ -114,7 +125,7 @@ class Front:
         ):
             error = Unauthenticated("expected the key of this service as a bearer token")
             return self._response(edge.error_response(error))
-        return await self._answer(handle_publish, request)
+        return await self._answer(handle_publish, request, self._writing)
 
     def _client_file(self, name: str) -> Endpoint:
         async def answer(_request: Request) -> Response:
@@ -129,14 +140,14 @@ class Front:
         error = NotFound(f"no endpoint {request.method} {request.url.path}")
         return self._response(edge.error_response(error))
 
-    async def _answer(self, handle: Handle, request: Request) -> Response:
+    async def _answer(self, handle: Handle, request: Request, threads: Executor) -> Response:
         try:
             event = _event_of(request, await _body_of(request))
         except BellwireError as error:
             return self._response(edge.error_response(error))
         loop = asyncio.get_running_loop()
         return self._response(
-            await loop.run_in_executor(self._threads, edge.answer, handle, event, self._deployment)
+            await loop.run_in_executor(threads, edge.answer, handle, event, self._deployment)
         )
 
     def _response(self, answer: Mapping[str, Any]) -> Response:

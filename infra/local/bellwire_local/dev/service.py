@@ -44,7 +44,9 @@ logger = logging.getLogger(__name__)
 
 PLACE: Final = Place(REGION, ACCOUNT_ID, STAGE)
 ROLES: Final = ("guest_role", "publisher_role", "operator_role")
-THREADS: Final = 12
+# Apart, since whoever publishes may wait for a lock as long as BUSY_TIMEOUT_MS.
+READING: Final = 12
+WRITING: Final = 12
 RETENTION_MS: Final = 6 * 3_600_000  # of a laptop's disk the demo takes some 100 MB
 ID_WINDOW_MS: Final = 24 * 3_600_000
 EXPIRE_EVERY_S: Final = 60
@@ -80,7 +82,8 @@ class DevService:
         stand_in = await self._start_stand_in()
         web = until.enter_context(bind(settings.host, settings.port, "the dashboard and the API"))
         web_url = f"http://{authority_of(web)}"
-        threads = until.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="handler"))
+        reading = until.enter_context(ThreadPoolExecutor(READING, thread_name_prefix="reading"))
+        writing = until.enter_context(ThreadPoolExecutor(WRITING, thread_name_prefix="writing"))
         job = stand_in.credentials_for("publisher_role", "job")
         log = self._open_log()
         broker = _broker(stand_in, job)
@@ -88,7 +91,12 @@ class DevService:
         deployment = _deployment(stand_in, log, fan_out, job, web_url)
         key = until.enter_context(_left_key(web.getsockname()[1]))
         front = Front(
-            deployment, publish_key=key, origin=web_url, threads=threads, host=settings.host
+            deployment,
+            publish_key=key,
+            origin=web_url,
+            reading=reading,
+            writing=writing,
+            host=settings.host,
         )
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
@@ -128,7 +136,7 @@ class DevService:
         return self._settings.data_dir / "log.db"
 
     def _open_log(self) -> SqlLog:
-        engine = open_sqlite(self._log_path, pool_size=THREADS)
+        engine = open_sqlite(self._log_path, pool_size=READING + WRITING)
         self._until_stopped.callback(engine.dispose)
         return SqlLog(
             engine,
@@ -164,7 +172,7 @@ def _session(job: Credentials) -> boto3.Session:
 
 
 def _client_words(stand_in: StandIn) -> dict[str, Any]:
-    config = Config(max_pool_connections=THREADS, connect_timeout=5, read_timeout=10)
+    config = Config(max_pool_connections=WRITING, connect_timeout=5, read_timeout=10)
     return {"endpoint_url": stand_in.aws_url, "config": config}
 
 
