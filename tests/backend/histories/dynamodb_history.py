@@ -18,6 +18,15 @@ from typing import Any, Literal
 
 from backend.histories.choices import Choices
 from backend.histories.chronicle import Chronicle, Violation
+from backend.histories.jobs import (
+    ID_WINDOW_S,
+    RETENTION_S,
+    SKEWS_MS,
+    START_MS,
+    SURE_ID_WINDOW_MS,
+    Drafts,
+    Job,
+)
 from backend.histories.readers import Follower, follow, look_at_tail, take_snapshot
 from backend.histories.shelves import CHANNEL, KEYED, LOG, Shelf
 from backend.histories.stage import Actor, Died, Fate, Stage, StagedClient
@@ -25,18 +34,11 @@ from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables
 from bellwire.aws.log_items import Block, decode_log_item
 from bellwire.errors import Upstream
-from bellwire.updates import Draft, Op
 
-RETENTION_S = 7_200
-ID_WINDOW_S = 3_600
-MAX_SKEW_MS = 120_000
 MAX_FLIGHT_MS = 60_000
 Mood = Literal["all", "state", "time"]
 MOODS: tuple[Mood, ...] = ("all", "state", "time")
 """What a history dwells on: everything, appliers that overlap, or expiries."""
-START_MS = 1_795_417_463_828
-MIXED_OPS: tuple[Op, ...] = ("event", "set", "set", "delete")
-SKEWS_MS = (0, -MAX_SKEW_MS, MAX_SKEW_MS)
 OFFSETS_S = (1, 2, 60, 119, 121, -1, -60, -119, -121, -200, -239, -241, -300, -359, -361)
 """From an item's expiry: around it, and around the margin before it, by clocks that are off."""
 DISTANCES_S = (0, 600, RETENTION_S // 2, 2 * RETENTION_S, 15 * RETENTION_S)
@@ -59,20 +61,6 @@ class Process:
 
 
 @dataclass
-class Job:
-    """What a caller wants appended, perhaps several times over."""
-
-    drafts: list[Draft]
-    first_ms: int
-    deliveries: int = 0
-
-    def may_return(self, now_ms: int) -> bool:
-        """Tell whether it can be redelivered: with ids alone, and well within their window."""
-        has_ids = all(draft.id is not None for draft in self.drafts)
-        return has_ids and self.deliveries < 4 and now_ms - self.first_ms < ID_WINDOW_S * 600
-
-
-@dataclass
 class DynamoDbHistory:
     """Plays one schedule on one shelf, and raises `Violation` at the first broken promise."""
 
@@ -80,20 +68,21 @@ class DynamoDbHistory:
     shelf: Shelf
     mood: Mood | None = None
     say: Callable[[str], None] = lambda _: None
+    channel: str = CHANNEL
     now_ms: int = START_MS
     steps: int = 0
     stage: Stage = field(default_factory=Stage)
     actors: list[Actor] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
+    drafts: Drafts = field(default_factory=Drafts)
     processes: dict[str, Process] = field(default_factory=dict)
     followers: list[Follower] = field(default_factory=lambda: [Follower(), Follower()])
     _noise: random.Random = field(default_factory=lambda: random.Random(1))
-    _drafts: int = 0
     _late_since_ms: int = 0
 
     def __post_init__(self) -> None:
         self.mood = self.mood or self.choices.among(MOODS)
-        self.chronicle = Chronicle((ID_WINDOW_S * 1000) - 2 * MAX_SKEW_MS)
+        self.chronicle = Chronicle(SURE_ID_WINDOW_MS)
         self.shelf.connect(
             meanwhile=self.stage.meanwhile,
             pick=self.choices.pick,
@@ -173,16 +162,7 @@ class DynamoDbHistory:
         )
 
     def _new_job(self) -> Job:
-        drafts: list[Draft] = []
-        id_chance = self.choices.among([0, 100, 50])
-        for _ in range(self.choices.among([1, 1, 2, 5])):
-            self._drafts += 1
-            op: Op = self.choices.among(MIXED_OPS)
-            key = None if op == "event" else self.choices.among("xy")
-            draft_id = f"id{self._drafts}" if self.choices.chance(id_chance) else None
-            data = None if op == "delete" else self._drafts
-            drafts.append(Draft(op, key, data, draft_id))
-        job = Job(drafts, self.now_ms)
+        job = Job(self.drafts.make(self.choices), self.now_ms)
         self.jobs.append(job)
         return job
 
@@ -308,6 +288,10 @@ class DynamoDbHistory:
     def visible(self) -> int:
         """Count the updates that a strong read must see from now on."""
         return 0 if self.shelf.has_transaction else len(self.chronicle.entries)
+
+    def may_be_deleted_s(self) -> int:
+        """Tell the time by the store's own clock."""
+        return self.now_ms // 1000
 
     def _rest(self) -> None:
         while self.actors:

@@ -5,7 +5,6 @@ from typing import Protocol
 
 from backend.histories.choices import Choices
 from backend.histories.chronicle import Chronicle, Violation
-from backend.histories.shelves import CHANNEL
 from bellwire.ports import Run, UpdateLog
 from bellwire.updates import ORIGIN, Position
 
@@ -13,12 +12,16 @@ from bellwire.updates import ORIGIN, Position
 class Scene(Protocol):
     """What a reader's check needs of the history around it."""
 
+    channel: str
     choices: Choices
     chronicle: Chronicle
-    now_ms: int
 
     def visible(self) -> int:
         """Count the updates that a strong read must see from now on."""
+        ...
+
+    def may_be_deleted_s(self) -> int:
+        """Tell up to which expiry, in s since the Unix epoch, updates may be gone."""
         ...
 
 
@@ -32,7 +35,7 @@ class Follower:
 def take_snapshot(scene: Scene, log: UpdateLog) -> Position:
     """Read the state: exact at its position, and not older than when the read began."""
     at_least = scene.visible()
-    snapshot = log.snapshot(CHANNEL)
+    snapshot = log.snapshot(scene.channel)
     scene.chronicle.check_snapshot(snapshot, at_least)
     return snapshot.position
 
@@ -40,7 +43,7 @@ def take_snapshot(scene: Scene, log: UpdateLog) -> Position:
 def look_at_tail(scene: Scene, log: UpdateLog) -> None:
     """Read the newest position: one that was, and not older than when the read began."""
     at_least = scene.visible()
-    position = log.tail(CHANNEL)
+    position = log.tail(scene.channel)
     if scene.chronicle.index_of(position) < at_least:
         raise Violation(f"STALE: the tail is read as {position}, not {scene.chronicle.last}")
 
@@ -54,7 +57,7 @@ def follow(scene: Scene, log: UpdateLog, follower: Follower) -> None:
 
     def read(*, is_strong: bool) -> Run | None:
         return log.read_after(
-            CHANNEL, asked, max_updates=max_updates, max_bytes=max_bytes, is_strong=is_strong
+            scene.channel, asked, max_updates=max_updates, max_bytes=max_bytes, is_strong=is_strong
         )
 
     run = read(is_strong=is_strong)
@@ -63,7 +66,7 @@ def follow(scene: Scene, log: UpdateLog, follower: Follower) -> None:
         run = read(is_strong=True)
     if run is None:
         if at_least == count:
-            scene.chronicle.check_break(asked, count, scene.now_ms // 1000)
+            scene.chronicle.check_break(asked, count, scene.may_be_deleted_s())
         _renew(scene, log, follower)
         return
     scene.chronicle.check_run(asked, run)
@@ -86,6 +89,6 @@ def _renew(scene: Scene, log: UpdateLog, follower: Follower) -> None:
     if chronicle.index_of(here) < chronicle.index_of(follower.position):
         raise Violation(f"BACKWARD: from {follower.position} to {here}")
     after = follower.position.seq if follower.position.epoch == here.epoch else 0
-    events = log.kept_events(CHANNEL, here, after=after, max_bytes=1 << 20)
-    chronicle.check_events(events, here, after, scene.now_ms // 1000)
+    events = log.kept_events(scene.channel, here, after=after, max_bytes=1 << 20)
+    chronicle.check_events(events, here, after, scene.may_be_deleted_s())
     follower.position = here

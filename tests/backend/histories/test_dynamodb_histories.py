@@ -18,7 +18,7 @@ from backend.histories.playing import (
     small_blocks,
 )
 
-GROUPS, GROUP_SIZE = 8, 450
+GROUPS, GROUP_SIZE = 8, 500
 MOTO_HISTORIES = 60
 
 
