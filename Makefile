@@ -9,7 +9,7 @@ CLIENT_SOURCES := $(shell find browser_client/src browser_client/dashboard -type
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo test check bench soak format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ demo: .installed-service browser_client/dist/stamp ## start the whole service he
 test: .installed-develop browser_client/dist/stamp .installed-chromium ## every test, Python and TypeScript, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
+
+soak: .installed-develop ## random histories of the log for SOAK_MINUTES=10
+	PYTHONPATH=tests $(BIN)/python -m backend.histories.soak
 
 check: .installed-develop .installed-client ## format, lint, types, layers
 	$(BIN)/ruff format --check backend infra tests

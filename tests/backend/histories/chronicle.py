@@ -50,6 +50,11 @@ class Chronicle:
         """The newest position."""
         return self.entries[-1].position if self.entries else ORIGIN
 
+    @property
+    def epoch_count(self) -> int:
+        """Count the epochs so far."""
+        return len(self._epochs)
+
     def record(self, epoch: str, updates: Sequence[Update], expires_at_s: int, now_ms: int) -> None:
         """Take in what has just become part of the log; data is unique to a draft."""
         for update in updates:

@@ -43,12 +43,13 @@ class Actor:
     is_over: bool = False
     has_met_faults: bool = False
     conflicts: int = 0
+    calls: int = 0
     _run: Any = field(default=None, repr=False)
 
     @property
     def may_fail(self) -> bool:
-        """Tell whether its calls went so badly that it may give up."""
-        return self.has_met_faults or self.conflicts >= 9
+        """Tell whether its calls went so badly, or were so many, that it may give up."""
+        return self.has_met_faults or self.conflicts >= 9 or self.calls >= 40
 
     def step(self, fate: Fate) -> None:
         """Let it run to its next call; the call it stands before meets its fate."""
@@ -86,6 +87,7 @@ class Stage:
         if actor is None:
             return Fate.DONE  # nobody acts: a late write lands, or the history looks at the store
         actor.next_call = before
+        actor.calls += before != "meanwhile"
         fate: Fate = getcurrent().parent.switch()
         if fate in (Fate.DIES_BEFORE, Fate.DIES_AFTER) and before == "meanwhile":
             raise Died
