@@ -15,7 +15,14 @@ from browsers import watched_page
 from documents import REPOSITORY, anchors, blocks, links
 from services import RunningService, running_service
 
-PAGES = ("README.md", "PROTOCOL.md", "CHANGELOG.md", "infra/local/README.md")
+PAGES = (
+    "README.md",
+    "PROTOCOL.md",
+    "CHANGELOG.md",
+    "docs/log.md",
+    "infra/aws/COSTS.md",
+    "infra/local/README.md",
+)
 COMMANDS = [block for block in blocks("README.md", "sh") if ".venv/bin/" in block]
 
 # For machines without curl: README uses nothing of it but this.
@@ -115,7 +122,7 @@ def test_the_tree_named_is_there() -> None:
 def test_the_make_targets_named_are_there() -> None:
     named = set(re.findall(r"`make ([a-z]+)", (REPOSITORY / "README.md").read_text()))
     makefile = (REPOSITORY / "Makefile").read_text()
-    assert named == {"demo", "test", "check", "bench", "format", "clean", "help"}
+    assert named == {"demo", "test", "check", "bench", "soak", "format", "clean", "help"}
     assert named <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
 
