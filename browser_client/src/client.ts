@@ -11,16 +11,9 @@ import { signUrl } from "./io/signing.ts";
 import { Socket } from "./io/socket.ts";
 import { Listeners } from "./listeners.ts";
 import { channelOf, checkChannel, topicOf } from "./protocol/channels.ts";
-import {
-  type Connection,
-  type Effect,
-  type Event,
-  type Session,
-  type Status,
-  startConnection,
-  step,
-} from "./protocol/connection.ts";
+import { startConnection, step } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
+import type { Connection, Effect, Event, Session, Status } from "./protocol/machine.ts";
 import { decodeEnvelope } from "./protocol/updates.ts";
 
 /** What `connect` takes. */

@@ -5,8 +5,9 @@
  * here: when they are renewed (protocol/link.ts). Source: Amazon Cognito Identity API reference,
  * GetId and GetCredentialsForIdentity (JSON 1.1, unsigned).
  */
-import type { Session } from "../protocol/connection.ts";
+
 import { BellwireError, type ErrorCode, malformed } from "../protocol/errors.ts";
+import type { Session } from "../protocol/machine.ts";
 import { isObject } from "../protocol/updates.ts";
 import { type Answer, errorOfAnswer, exchange, parseObjectOrNull } from "./http.ts";
 

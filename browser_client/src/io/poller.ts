@@ -1,7 +1,7 @@
 /** Asks `GET /v1/updates`. Not here: when, from which positions, and what the answer means. */
 import { decodeAnswer } from "../protocol/answers.ts";
-import type { AnswerArrived, PollFailed } from "../protocol/connection.ts";
 import type { BellwireError } from "../protocol/errors.ts";
+import type { AnswerArrived, PollFailed } from "../protocol/machine.ts";
 import { type Answer, errorOfAnswer, exchange } from "./http.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Signs the WebSocket URL with WebCrypto. The strings themselves are in protocol/signing.ts. */
-import type { Session } from "../protocol/connection.ts";
+import type { Session } from "../protocol/machine.ts";
 import {
   canonicalQuery,
   canonicalRequest,

@@ -1,27 +1,11 @@
 /**
  * The socket's life: credentials, opening, subscriptions, keep-alive, loss, the next try.
  *
- * Part of the machine in connection.ts. Not here: bytes (mqtt.ts), polls (catch_up.ts).
+ * Part of the machine in connection.ts. Not here: bytes (mqtt.ts), polls (polls.ts).
  */
 import { backoffMs } from "./backoff.ts";
-import * as catchUp from "./catch_up.ts";
-import type { Event, Session, Work } from "./connection.ts";
-
-export interface Link {
-  readonly phase: "idle" | "fetching" | "opening" | "open" | "waiting" | "closed" | "refused";
-  readonly session: Session | null;
-  readonly fetchedMs: number;
-  /** Whether the credentials have opened a socket since they were fetched. */
-  readonly isProven: boolean;
-  /** Whether the credentials may be why the last socket was refused. */
-  readonly isSuspect: boolean;
-  /** Tries since the last connection that lasted. */
-  readonly attempt: number;
-  readonly openedMs: number;
-  /** When the present phase has lasted too long; of an open link: its answer is overdue. */
-  readonly deadlineMs: number;
-  readonly pingMs: number;
-}
+import type { Event, Link, Session, Work } from "./machine.ts";
+import * as watches from "./watches.ts";
 
 type LinkEvent = Extract<
   Event,
@@ -164,7 +148,7 @@ function onLost(work: Work): void {
     change(work, { isSuspect: true });
   }
   if (phase === "open" && work.nowMs - openedMs >= LASTING_MS) change(work, { attempt: 0 });
-  catchUp.forgetSubscriptions(work);
+  watches.forgetSubscriptions(work);
   wait(work);
 }
 
@@ -180,7 +164,7 @@ function wait(work: Work): void {
 
 /** Ask for what is not subscribed yet, as far as the quotas go; the rest is polled. */
 function subscribe(work: Work): void {
-  const wanted = catchUp.takeUnsubscribed(work, MAX_SUBSCRIPTIONS);
+  const wanted = watches.takeUnsubscribed(work, MAX_SUBSCRIPTIONS);
   for (let index = 0; index < wanted.length; index += MAX_FILTERS) {
     work.effects.push({ kind: "Subscribe", channels: wanted.slice(index, index + MAX_FILTERS) });
   }
@@ -188,12 +172,12 @@ function subscribe(work: Work): void {
 }
 
 function onSubscribed(work: Work, channels: ReadonlyMap<string, boolean>): void {
-  for (const [channel, isGranted] of channels) catchUp.onSubscription(work, channel, isGranted);
+  for (const [channel, isGranted] of channels) watches.onSubscription(work, channel, isGranted);
   clearDeadline(work);
 }
 
 function clearDeadline(work: Work): void {
-  if (!catchUp.isAwaitingSuback(work.connection)) change(work, { deadlineMs: NEVER });
+  if (!watches.isAwaitingSuback(work.connection)) change(work, { deadlineMs: NEVER });
 }
 
 function change({ connection }: Work, fields: Partial<Link>): void {

@@ -1,14 +1,13 @@
 /** Drives the connection's machine with a clock of its own; the test plays the network. */
-import {
-  type Connection,
-  type Effect,
-  type Event,
-  type Session,
-  startConnection,
-  step,
-} from "../../../browser_client/src/protocol/connection.ts";
+import { startConnection, step } from "../../../browser_client/src/protocol/connection.ts";
 import { decodeCursor } from "../../../browser_client/src/protocol/cursors.ts";
 import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
+import type {
+  Connection,
+  Effect,
+  Event,
+  Session,
+} from "../../../browser_client/src/protocol/machine.ts";
 import type { Position, WireUpdate } from "../../../browser_client/src/protocol/updates.ts";
 
 export const EPOCH = "k3f9x0ab";

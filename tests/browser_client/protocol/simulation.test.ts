@@ -5,15 +5,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { decodePart } from "../../../browser_client/src/protocol/answers.ts";
-import {
-  type Connection,
-  type Effect,
-  type Event,
-  startConnection,
-  step,
-} from "../../../browser_client/src/protocol/connection.ts";
+import { startConnection, step } from "../../../browser_client/src/protocol/connection.ts";
 import { decodeCursor } from "../../../browser_client/src/protocol/cursors.ts";
 import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
+import type { Connection, Effect, Event } from "../../../browser_client/src/protocol/machine.ts";
 import { decodeEnvelope } from "../../../browser_client/src/protocol/updates.ts";
 import { Log, type Message } from "./model_log.ts";
 import { sessionUntil } from "./rig.ts";

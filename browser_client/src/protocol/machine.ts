@@ -1,0 +1,187 @@
+/**
+ * The words of the client's machine: its events, its effects, and all that it keeps.
+ *
+ * Here: shapes alone, which the parts share. Not here: what is done with them; connection.ts says
+ * which part answers which event.
+ */
+import type { PollAnswer } from "./answers.ts";
+import type { BellwireError } from "./errors.ts";
+import type { Sequence, SequenceOutput } from "./sequence.ts";
+import type { Envelope, Position } from "./updates.ts";
+
+/** `live` pushed and whole · `polling` whole as of the last poll · `offline` neither works. */
+export type Status = "connecting" | "live" | "polling" | "offline" | "failed";
+
+/** What a socket is opened with: where, as whom, and until when (ms since the epoch). */
+export interface Session {
+  readonly stage: string;
+  readonly region: string;
+  readonly iotUrl: string;
+  readonly identityId: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiresAtMs: number;
+}
+
+/** When a step happens, and the chance it may use. */
+export interface Moment {
+  /** Milliseconds since the epoch, from a clock that does not jump back. */
+  readonly nowMs: number;
+  /** 0 ≤ random < 1. */
+  readonly random: number;
+}
+
+export type Event =
+  | { readonly kind: "Started" }
+  | { readonly kind: "ChannelAdded"; readonly channel: string }
+  | { readonly kind: "ChannelRemoved"; readonly channel: string }
+  | { readonly kind: "CredentialsArrived"; readonly session: Session }
+  | { readonly kind: "CredentialsFailed"; readonly error: BellwireError }
+  /** The broker accepted the connection. */
+  | { readonly kind: "Opened" }
+  /** The socket ended, or never opened. */
+  | { readonly kind: "Lost" }
+  | { readonly kind: "Subscribed"; readonly channels: ReadonlyMap<string, boolean> }
+  | { readonly kind: "Ponged" }
+  | { readonly kind: "EnvelopeArrived"; readonly envelope: Envelope; readonly sizeBytes: number }
+  /** A payload that is no envelope, or (error null) one of another protocol version. */
+  | {
+      readonly kind: "PayloadDropped";
+      readonly channel: string;
+      readonly error: BellwireError | null;
+    }
+  | AnswerArrived
+  | PollFailed
+  | { readonly kind: "TimerFired" }
+  | { readonly kind: "Closed" };
+
+export interface AnswerArrived {
+  readonly kind: "AnswerArrived";
+  readonly id: number;
+  readonly answer: PollAnswer;
+  /** For how long a cache may answer the same request with the same. */
+  readonly maxAgeMs: number;
+  /** For how long this answer has been in a cache. */
+  readonly ageMs: number;
+}
+
+export interface PollFailed {
+  readonly kind: "PollFailed";
+  readonly id: number;
+  readonly error: BellwireError;
+  /** 0 when the server did not say. */
+  readonly retryAfterMs: number;
+}
+
+export type Effect =
+  | { readonly kind: "FetchCredentials" }
+  | { readonly kind: "OpenSocket"; readonly session: Session }
+  | { readonly kind: "CloseSocket" }
+  | { readonly kind: "Subscribe"; readonly channels: readonly string[] }
+  | { readonly kind: "Unsubscribe"; readonly channels: readonly string[] }
+  | { readonly kind: "Ping" }
+  /** `query` is `channels=…` or `cursor=…`. */
+  | {
+      readonly kind: "Poll";
+      readonly id: number;
+      readonly isPublic: boolean;
+      readonly query: string;
+    }
+  | {
+      readonly kind: "Deliver";
+      readonly channel: string;
+      readonly outputs: readonly SequenceOutput[];
+      /** True when the channel's state has just become known. */
+      readonly isFirst: boolean;
+    }
+  | { readonly kind: "SetStatus"; readonly status: Status }
+  | { readonly kind: "ReportError"; readonly error: BellwireError }
+  /** Send `TimerFired` at that time, replacing the timer before; Infinity: never. */
+  | { readonly kind: "StartTimer"; readonly atMs: number };
+
+export interface Connection {
+  readonly status: Status;
+  readonly link: Link;
+  readonly watches: ReadonlyMap<string, Watch>;
+  readonly lines: Readonly<Record<Audience, Line>>;
+  /** Whether the application has a login, so that a 401 may pass. */
+  readonly hasToken: boolean;
+  /** When polling takes over unless the socket is live by then. */
+  readonly fallbackMs: number;
+  readonly isFallback: boolean;
+  readonly hasBeenLive: boolean;
+  readonly timerMs: number;
+  readonly nextPollId: number;
+  readonly hasWarned: boolean;
+}
+
+/** The socket's life so far. */
+export interface Link {
+  readonly phase: "idle" | "fetching" | "opening" | "open" | "waiting" | "closed" | "refused";
+  readonly session: Session | null;
+  readonly fetchedMs: number;
+  /** Whether the credentials have opened a socket since they were fetched. */
+  readonly isProven: boolean;
+  /** Whether the credentials may be why the last socket was refused. */
+  readonly isSuspect: boolean;
+  /** Tries since the last connection that lasted. */
+  readonly attempt: number;
+  readonly openedMs: number;
+  /** When the present phase has lasted too long; of an open link: its answer is overdue. */
+  readonly deadlineMs: number;
+  readonly pingMs: number;
+}
+
+/** One channel as the connection sees it. */
+export interface Watch {
+  readonly sequence: Sequence;
+  readonly subscription: "none" | "asked" | "granted" | "denied";
+  readonly subscribedMs: number;
+  /** The first poll sent after that answers for what was missed before it. */
+  readonly caughtUpBy: number;
+  /** How many of the checks after SUBACK have been sent. */
+  readonly checks: number;
+  /** When the next regular poll is due. */
+  readonly checkMs: number;
+  /** When a poll is due because of a gap. */
+  readonly gapMs: number;
+  /** Answers in a row that left a gap. */
+  readonly gapAnswers: number;
+  /** Whether an answer to a poll sent since SUBACK has come. */
+  readonly isCaughtUp: boolean;
+  /** Whether what is shown may be old: a catch-up failed, or its answer was old. */
+  readonly isStale: boolean;
+  /** Whether the server has said that this channel may not be read. */
+  readonly isRefused: boolean;
+}
+
+export type Audience = "public" | "private";
+
+/** One of the two lines of polls. */
+export interface Line {
+  readonly inFlight: InFlight | null;
+  /** Whether the last poll was answered. */
+  readonly isAnswered: boolean;
+  readonly failures: number;
+  /** No poll before this, whatever is due. */
+  readonly notBeforeMs: number;
+}
+
+export interface InFlight {
+  readonly id: number;
+  readonly asked: ReadonlyMap<string, Position | null>;
+}
+
+/** One step at work: a private copy of the connection, changed in place, and its effects. */
+export interface Work extends Moment {
+  readonly effects: Effect[];
+  readonly connection: Draft;
+}
+
+/** The connection while a step changes it. */
+export type Draft = {
+  -readonly [Field in keyof Connection]: Connection[Field];
+} & {
+  readonly watches: Map<string, Watch>;
+};

@@ -1,0 +1,138 @@
+/**
+ * The channels that are watched: which there are, how they come, and whether all of them are whole.
+ *
+ * Part of the machine in connection.ts. Not here: when they are polled (polls.ts), what answers and
+ * envelopes do to them (catch_up.ts), the order of their updates (sequence.ts).
+ */
+import { isPublic } from "./channels.ts";
+import type { Audience, Connection, Line, Watch, Work } from "./machine.ts";
+import { startSequence } from "./sequence.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** Public and private channels are asked in requests of their own, one in flight each. */
+export const AUDIENCES: readonly Audience[] = ["public", "private"];
+/** After a loss that many clients share, the first polls are spread over this. */
+const SPREAD_MS = 1000;
+
+/** Return a line before its first poll. */
+export function startLine(): Line {
+  return { inFlight: null, isAnswered: false, failures: 0, notBeforeMs: 0 };
+}
+
+/** Watch a channel; its first poll and its subscription go out with the next timer. */
+export function addChannel({ connection, nowMs }: Work, channel: string): void {
+  connection.watches.set(channel, {
+    sequence: startSequence(channel),
+    subscription: isPublic(channel) ? "none" : "denied",
+    subscribedMs: 0,
+    caughtUpBy: 0,
+    checks: 0,
+    checkMs: nowMs,
+    gapMs: NEVER,
+    gapAnswers: 0,
+    isCaughtUp: false,
+    isStale: false,
+    isRefused: false,
+  });
+}
+
+export function removeChannel({ connection, effects }: Work, channel: string): void {
+  const watch = connection.watches.get(channel);
+  connection.watches.delete(channel);
+  if (watch?.subscription === "asked" || watch?.subscription === "granted") {
+    effects.push({ kind: "Unsubscribe", channels: [channel] });
+  }
+}
+
+/** Mark and return the channels to subscribe; beyond `limit` in all, they are polled instead. */
+export function takeUnsubscribed(work: Work, limit: number): string[] {
+  const { watches } = work.connection;
+  const taken = [...watches.values()].filter(
+    ({ subscription }) => subscription === "asked" || subscription === "granted",
+  ).length;
+  const wanted = [...watches].filter(([, { subscription }]) => subscription === "none");
+  const names = wanted.map(([channel]) => channel);
+  for (const channel of names.splice(limit - taken)) onSubscription(work, channel, false);
+  for (const channel of names) change(work, channel, { subscription: "asked" });
+  return names;
+}
+
+/** Tell whether a SUBACK is outstanding. */
+export function isAwaitingSuback({ watches }: Connection): boolean {
+  return [...watches.values()].some(({ subscription }) => subscription === "asked");
+}
+
+/** Poll at once after SUBACK [R7]; a channel that is not pushed is polled from now on. */
+export function onSubscription(work: Work, channel: string, isGranted: boolean): void {
+  const { nowMs } = work;
+  change(work, channel, {
+    subscription: isGranted ? "granted" : "denied",
+    subscribedMs: nowMs,
+    caughtUpBy: work.connection.nextPollId,
+    checks: 0,
+    checkMs: nowMs,
+    isCaughtUp: false,
+  });
+}
+
+/** The socket is gone: nothing is pushed until the next SUBACK. */
+export function forgetSubscriptions(work: Work): void {
+  const { watches, isFallback } = work.connection;
+  for (const [channel, { subscription, sequence, checkMs }] of watches) {
+    if (!isPublic(channel) || subscription === "none") continue;
+    change(work, channel, {
+      subscription: "none",
+      isCaughtUp: false,
+      checkMs: isFallback ? work.nowMs : sequence.position ? NEVER : checkMs,
+    });
+  }
+}
+
+/** Polls take over from the socket. */
+export function startPolling(work: Work): void {
+  const { connection, nowMs, random } = work;
+  const atMs = nowMs + (connection.hasBeenLive ? random * SPREAD_MS : 0);
+  for (const [channel, watch] of connection.watches) {
+    if (watch.subscription !== "granted") {
+      change(work, channel, { checkMs: Math.min(watch.checkMs, atMs) });
+    }
+  }
+}
+
+/** Tell whether every channel is up to date, pushed where it can be. */
+export function isWhole(connection: Connection): boolean {
+  return AUDIENCES.every((audience) =>
+    readable(connection, audience).every(([, watch]) => {
+      const { subscription, isCaughtUp, isStale, sequence } = watch;
+      if (isStale || sequence.position === null) return false;
+      if (subscription === "denied") return connection.lines[audience].isAnswered;
+      return subscription === "granted" && isCaughtUp;
+    }),
+  );
+}
+
+/** Tell whether polls keep every channel up to date. */
+export function isPolled(connection: Connection): boolean {
+  const used = AUDIENCES.filter((audience) => readable(connection, audience).length > 0);
+  return used.length > 0 && used.every((audience) => connection.lines[audience].isAnswered);
+}
+
+export function readable({ watches }: Connection, audience: Audience): [string, Watch][] {
+  return [...watches].filter(
+    ([channel, watch]) => !watch.isRefused && audienceOf(channel) === audience,
+  );
+}
+
+function audienceOf(channel: string): Audience {
+  return isPublic(channel) ? "public" : "private";
+}
+
+export function change({ connection }: Work, channel: string, fields: Partial<Watch>): void {
+  const watch = connection.watches.get(channel);
+  if (watch) connection.watches.set(channel, { ...watch, ...fields });
+}
+
+export function changeLine({ connection }: Work, audience: Audience, fields: Partial<Line>): void {
+  const line = { ...connection.lines[audience], ...fields };
+  connection.lines = { ...connection.lines, [audience]: line };
+}
