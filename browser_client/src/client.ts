@@ -13,7 +13,14 @@ import { Listeners } from "./listeners.ts";
 import { channelOf, checkChannel, topicOf } from "./protocol/channels.ts";
 import { startConnection, step } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
-import type { Connection, Effect, Event, Session, Status } from "./protocol/machine.ts";
+import {
+  type Connection,
+  type Effect,
+  type Event,
+  NEVER,
+  type Session,
+  type Status,
+} from "./protocol/machine.ts";
 import { decodeEnvelope } from "./protocol/updates.ts";
 
 /** What `connect` takes. */
@@ -107,8 +114,8 @@ export class Client {
     if (this.#events.push(event) > 1) return;
     for (let next = this.#events[0]; next; next = this.#events[0]) {
       this.#options.debug?.(next);
-      const nowMs = performance.timeOrigin + performance.now();
-      const [connection, effects] = step(this.#connection, next, { nowMs, random: Math.random() });
+      const moment = { nowMs: readClock(), random: Math.random() };
+      const [connection, effects] = step(this.#connection, next, moment);
       this.#connection = connection;
       for (const effect of effects) this.#perform(effect);
       this.#events.shift();
@@ -167,8 +174,8 @@ export class Client {
 
   #startTimer(atMs: number): void {
     clearTimeout(this.#timer);
-    if (atMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(0, atMs - performance.timeOrigin - performance.now());
+    if (atMs === NEVER) return;
+    const delayMs = Math.max(0, atMs - readClock());
     this.#timer = setTimeout(() => this.#dispatch({ kind: "TimerFired" }), Math.ceil(delayMs));
   }
 
@@ -233,6 +240,11 @@ export class Client {
   }
 }
 
+/** Milliseconds since the epoch that never jump back. */
+function readClock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
 function byChannel({ stage }: Session, topics: ReadonlyMap<string, boolean>): Map<string, boolean> {
   return new Map([...topics].map(([topic, granted]) => [topic.slice(stage.length + 1), granted]));
 }
@@ -248,9 +260,7 @@ function readPayload(channel: string, text: string | null, sizeBytes: number): E
   }
 }
 
-/** A client id of the identity's own, one per socket: `us-east-1:…-x7Kq02Bc`. */
+/** A client id of the identity's own, one per socket: `us-east-1:…-1b9d6bcd`. */
 function makeClientId(identityId: string): string {
-  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  const bytes = crypto.getRandomValues(new Uint8Array(8));
-  return `${identityId}-${Array.from(bytes, (byte) => letters[byte % letters.length]).join("")}`;
+  return `${identityId}-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -11,7 +11,7 @@ import type { Session } from "../protocol/machine.ts";
 import { isObject } from "../protocol/updates.ts";
 import { type Answer, errorOfAnswer, exchange, parseObjectOrNull } from "./http.ts";
 
-/** What a Cognito error type says to the client; other types are worth another try. */
+/** What a Cognito error type says to the client; all others are AWS's fault and may pass. */
 const CODE_OF_TYPE: Readonly<Record<string, ErrorCode>> = {
   NotAuthorizedException: "not_allowed",
   InvalidIdentityPoolConfigurationException: "not_allowed",
@@ -20,8 +20,6 @@ const CODE_OF_TYPE: Readonly<Record<string, ErrorCode>> = {
   InvalidParameterException: "malformed",
   TooManyRequestsException: "too_many",
   LimitExceededException: "too_many",
-  ExternalServiceException: "upstream",
-  InternalErrorException: "upstream",
 };
 
 interface Config {

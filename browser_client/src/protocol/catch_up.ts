@@ -4,24 +4,23 @@
  * Part of the machine in connection.ts. Not here: which polls are sent (polls.ts), the order of
  * updates (sequence.ts).
  */
-import type { ChannelAnswer } from "./answers.ts";
 import { backoffMs } from "./backoff.ts";
 import { BellwireError, malformed } from "./errors.ts";
-import type {
-  AnswerArrived,
-  Audience,
-  Connection,
-  InFlight,
-  PollFailed,
-  Watch,
-  Work,
+import {
+  type AnswerArrived,
+  type Audience,
+  type Connection,
+  type InFlight,
+  NEVER,
+  type PollFailed,
+  type Watch,
+  type Work,
 } from "./machine.ts";
 import { isChecking, tailCheckMs } from "./polls.ts";
 import { isBehind, type Sequence, step } from "./sequence.ts";
-import type { Envelope, Position } from "./updates.ts";
+import type { Envelope } from "./updates.ts";
 import { AUDIENCES, change, changeLine } from "./watches.ts";
 
-const NEVER = Number.POSITIVE_INFINITY;
 const GAP_HOLD_MS = 250;
 const GAP_JITTER_MS = 250;
 const RECHECK_STEP_MS = 500;
@@ -70,22 +69,18 @@ export function onAnswer(work: Work, event: AnswerArrived): void {
     const before = work.connection.watches.get(channel);
     if (!before) continue;
     const part = event.answer.channels.get(channel);
-    if (part) takePart(work, before, part, askedFrom);
-    else reportMissing(work, channel);
+    if (part) advance(work, before, { kind: "answer", answer: part, askedFrom });
+    else
+      work.effects.push({
+        kind: "ReportError",
+        error: malformed(null, `${channel} in the answer`),
+      });
     planAfterAnswer(work, before, event);
   }
 }
 
 function lineOf(connection: Connection, id: number): Audience | undefined {
   return AUDIENCES.find((audience) => connection.lines[audience].inFlight?.id === id);
-}
-
-function takePart(work: Work, watch: Watch, answer: ChannelAnswer, askedFrom: Position | null) {
-  advance(work, watch, { kind: "answer", answer, askedFrom });
-}
-
-function reportMissing({ effects }: Work, channel: string): void {
-  effects.push({ kind: "ReportError", error: malformed(null, `${channel} in the poll answer`) });
 }
 
 function planAfterAnswer(

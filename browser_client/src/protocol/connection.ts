@@ -8,7 +8,16 @@
  */
 import * as catchUp from "./catch_up.ts";
 import * as link from "./link.ts";
-import type { Connection, Draft, Effect, Event, Moment, Status, Work } from "./machine.ts";
+import {
+  type Connection,
+  type Draft,
+  type Effect,
+  type Event,
+  type Moment,
+  NEVER,
+  type Status,
+  type Work,
+} from "./machine.ts";
 import * as polls from "./polls.ts";
 import * as watches from "./watches.ts";
 
@@ -23,10 +32,10 @@ export function startConnection(hasToken: boolean): Connection {
     watches: new Map(),
     lines: { public: watches.startLine(), private: watches.startLine() },
     hasToken,
-    fallbackMs: Number.POSITIVE_INFINITY,
+    fallbackMs: NEVER,
     isFallback: false,
     hasBeenLive: false,
-    timerMs: Number.POSITIVE_INFINITY,
+    timerMs: NEVER,
     nextPollId: 1,
     hasWarned: false,
   };
@@ -89,10 +98,10 @@ function handleArrival(work: Work, event: Arrival): void {
 
 function onTimer(work: Work): void {
   const { connection, nowMs } = work;
-  connection.timerMs = Number.POSITIVE_INFINITY;
+  connection.timerMs = NEVER;
   link.onTimer(work);
   if (nowMs >= connection.fallbackMs) {
-    connection.fallbackMs = Number.POSITIVE_INFINITY;
+    connection.fallbackMs = NEVER;
     connection.isFallback = true;
     watches.startPolling(work);
   }
@@ -104,8 +113,8 @@ function settleStatus({ connection, effects, nowMs }: Work): void {
   if (isLive) {
     connection.isFallback = false;
     connection.hasBeenLive = true;
-    connection.fallbackMs = Number.POSITIVE_INFINITY;
-  } else if (!connection.isFallback && connection.fallbackMs === Number.POSITIVE_INFINITY) {
+    connection.fallbackMs = NEVER;
+  } else if (!connection.isFallback && connection.fallbackMs === NEVER) {
     connection.fallbackMs = nowMs + FALLBACK_AFTER_MS;
   }
   const status = isLive ? "live" : statusWithoutPush(connection);
@@ -127,7 +136,7 @@ function settleTimer({ connection, effects }: Work): void {
     link.nextDeadlineMs(connection.link),
     polls.nextPollMs(connection),
   );
-  const timerMs = link.hasEnded(connection.link) ? Number.POSITIVE_INFINITY : atMs;
+  const timerMs = link.hasEnded(connection.link) ? NEVER : atMs;
   if (timerMs === connection.timerMs) return;
   connection.timerMs = timerMs;
   effects.push({ kind: "StartTimer", atMs: timerMs });

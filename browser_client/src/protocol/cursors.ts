@@ -11,12 +11,6 @@ import { isCount, isEpoch, type Position } from "./updates.ts";
 const MAX_CURSOR_BYTES = 6000;
 const MAX_CHANNELS = 50;
 
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
-  let crc = index;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
 /** Write the one canonical cursor for these positions. */
 export function encodeCursor(positions: ReadonlyMap<string, Position>): string {
   const rows = [...positions]
@@ -82,7 +76,8 @@ function badCursor(cursor: string): BellwireError {
 function crc32(text: string): number {
   let crc = ~0;
   for (let index = 0; index < text.length; index++) {
-    crc = (CRC_TABLE[(crc ^ text.charCodeAt(index)) & 0xff] as number) ^ (crc >>> 8);
+    crc ^= text.charCodeAt(index);
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
   }
   return ~crc >>> 0;
 }

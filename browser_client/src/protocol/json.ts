@@ -17,19 +17,13 @@ export function isEqualJson(left: unknown, right: unknown): boolean {
 
 /** Sort texts by code point, as Python does; `sort()` alone goes by UTF-16 unit. */
 export function orderByCodePoint(texts: Iterable<string>): string[] {
-  return [...texts].sort(compareCodePoints);
+  return [...texts].sort((left, right) => (rankOf(left) < rankOf(right) ? -1 : 1));
 }
 
-function compareCodePoints(left: string, right: string): number {
-  const others = right[Symbol.iterator]();
-  for (const point of left) {
-    const other = others.next();
-    if (other.done) return 1;
-    if (point !== other.value) return codeOf(point) - codeOf(other.value);
-  }
-  return others.next().done ? 0 : -1;
-}
-
-function codeOf(point: string): number {
-  return point.codePointAt(0) as number;
+/** Put surrogates, which stand for the highest code points, behind all other units. */
+function rankOf(text: string): string {
+  return text.replace(/[\ud800-\uffff]/g, (unit) => {
+    const code = unit.charCodeAt(0);
+    return String.fromCharCode(code < 0xe000 ? code + 0x2000 : code - 0x800);
+  });
 }

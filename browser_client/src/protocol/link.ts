@@ -4,7 +4,7 @@
  * Part of the machine in connection.ts. Not here: bytes (mqtt.ts), polls (polls.ts).
  */
 import { backoffMs } from "./backoff.ts";
-import type { Event, Link, Session, Work } from "./machine.ts";
+import { type Event, type Link, NEVER, type Session, type Work } from "./machine.ts";
 import * as watches from "./watches.ts";
 
 type LinkEvent = Extract<
@@ -12,7 +12,6 @@ type LinkEvent = Extract<
   { kind: "CredentialsArrived" | "CredentialsFailed" | "Opened" | "Lost" | "Subscribed" | "Ponged" }
 >;
 
-const NEVER = Number.POSITIVE_INFINITY;
 const OPEN_WITHIN_MS = 5000;
 /** Half of the interval told to the broker would do; AWS IoT gives up after one and a half. */
 const PING_EVERY_MS = 30_000;

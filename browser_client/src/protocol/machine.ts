@@ -1,13 +1,16 @@
 /**
  * The words of the client's machine: its events, its effects, and all that it keeps.
  *
- * Here: shapes alone, which the parts share. Not here: what is done with them; connection.ts says
+ * Here: shapes, which the parts share. Not here: what is done with them; connection.ts says
  * which part answers which event.
  */
 import type { PollAnswer } from "./answers.ts";
 import type { BellwireError } from "./errors.ts";
 import type { Sequence, SequenceOutput } from "./sequence.ts";
 import type { Envelope, Position } from "./updates.ts";
+
+/** A time that never comes. */
+export const NEVER = Number.POSITIVE_INFINITY;
 
 /** `live` pushed and whole · `polling` whole as of the last poll · `offline` neither works. */
 export type Status = "connecting" | "live" | "polling" | "offline" | "failed";

@@ -5,11 +5,10 @@
  * (io/poller.ts).
  */
 import { encodeCursor } from "./cursors.ts";
-import type { Audience, Connection, Watch, Work } from "./machine.ts";
+import { type Audience, type Connection, NEVER, type Watch, type Work } from "./machine.ts";
 import type { Position } from "./updates.ts";
 import { AUDIENCES, change, changeLine, readable } from "./watches.ts";
 
-const NEVER = Number.POSITIVE_INFINITY;
 const MAX_NAMES = 50;
 /** After SUBACK, because delivery may begin some time after it (AWS IoT developer guide, MQTT). */
 const CHECKS_MS = [0, 3000, 8000];

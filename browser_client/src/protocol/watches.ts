@@ -5,10 +5,16 @@
  * envelopes do to them (catch_up.ts), the order of their updates (sequence.ts).
  */
 import { isPublic } from "./channels.ts";
-import type { Audience, Connection, Line, Watch, Work } from "./machine.ts";
+import {
+  type Audience,
+  type Connection,
+  type Line,
+  NEVER,
+  type Watch,
+  type Work,
+} from "./machine.ts";
 import { startSequence } from "./sequence.ts";
 
-const NEVER = Number.POSITIVE_INFINITY;
 /** Public and private channels are asked in requests of their own, one in flight each. */
 export const AUDIENCES: readonly Audience[] = ["public", "private"];
 /** After a loss that many clients share, the first polls are spread over this. */
