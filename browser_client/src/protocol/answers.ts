@@ -11,6 +11,8 @@ export interface ChannelAnswer extends Omit<Envelope, "channel"> {
   /** False: what was between is not all here; `state` is the whole truth at `last`. */
   readonly recovered: boolean;
   readonly state: ReadonlyMap<string, unknown>;
+  /** The key after which the state goes on, on its next page; null when this was the last. */
+  readonly next: string | null;
 }
 
 /** A poll answer; `more` asks for the next request at once. */
@@ -41,14 +43,16 @@ export function decodeAnswer(text: string): PollAnswer {
 /** Read one channel's part: `{"e":"k3f9x0ab","f":40,"l":43,"recovered":true,"u":[…]}`. */
 export function decodePart(part: unknown): ChannelAnswer {
   if (!isObject(part)) throw malformed(part, "an object for each channel");
-  const { recovered, state } = part;
+  const { recovered, state, next = null } = part;
   if (typeof recovered !== "boolean") throw malformed(recovered, "true or false in recovered");
   if (!recovered && !isObject(state)) throw malformed(state, "the state when not recovered");
+  if (next !== null && typeof next !== "string") throw malformed(next, "a key in next");
   const run = decodeRun(part);
   if (recovered) checkCover(run);
   return {
     ...run,
     recovered,
     state: new Map(Object.entries(isObject(state) ? state : {})),
+    next,
   };
 }

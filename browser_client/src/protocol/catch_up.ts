@@ -91,18 +91,27 @@ function planAfterAnswer(
   const { connection, nowMs, random } = work;
   const { channel } = before.sequence;
   const watch = connection.watches.get(channel) as Watch;
-  const behind = isBehind(watch.sequence);
-  const moved = watch.sequence.position !== before.sequence.position;
+  const { sequence } = watch;
+  const behind = isBehind(sequence);
+  const isPaging = sequence.pages.length > 0;
+  const moved = isPaging
+    ? hasTurned(before, watch)
+    : sequence.position !== before.sequence.position;
   const recheckAtMs = nowMs + recheckMs(maxAgeMs, before.gapAnswers, random);
   change(work, channel, {
     isCaughtUp: watch.isCaughtUp || id >= watch.caughtUpBy,
-    isStale: ageMs > OLD_ANSWER_MS,
-    gapMs: answer.more && moved ? nowMs : behind ? recheckAtMs : NEVER,
+    isStale: isPaging || ageMs > OLD_ANSWER_MS,
+    gapMs: (isPaging || answer.more) && moved ? nowMs : behind ? recheckAtMs : NEVER,
     gapAnswers: behind && !moved ? before.gapAnswers + 1 : 0,
   });
   if (watch.subscription !== "granted" && isPolling(connection, watch)) {
     change(work, channel, { checkMs: nowMs + answer.pollAfterMs });
   }
+}
+
+/** A page that ends where the one before it ended is not worth asking on from at once. */
+function hasTurned(before: Watch, now: Watch): boolean {
+  return before.sequence.pages.at(-1)?.next !== now.sequence.pages.at(-1)?.next;
 }
 
 /** A cache may repeat the same answer for its max-age, so asking sooner is in vain [R5]. */

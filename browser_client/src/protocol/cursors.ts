@@ -1,24 +1,47 @@
 /**
  * Poll cursors: base64url, without padding, of `[1,[["public/a","k3f9x0ab",43],…],crc32]`.
  *
- * Here: positions ↔ cursor. The client mints its own, always from its positions, so that clients
- * at the same place ask for the same URL. Not here: when to poll.
+ * Here: places ↔ cursor. The client mints its own, always from what it has, so that clients at the
+ * same place ask for the same URL. Not here: when to poll.
  */
 import { isChannel } from "./channels.ts";
 import { BellwireError } from "./errors.ts";
 import { isCount, isEpoch, type Position } from "./updates.ts";
 
-const MAX_CURSOR_BYTES = 6000;
-const MAX_CHANNELS = 50;
+/** Where a channel is asked from: a position, or on from the last key of a state that is coming. */
+export interface Place extends Position {
+  /** The row's fourth element; the position is then the one of the state. */
+  readonly page?: string | null;
+}
 
-/** Write the one canonical cursor for these positions. */
-export function encodeCursor(positions: ReadonlyMap<string, Position>): string {
-  const rows = [...positions]
+export const MAX_CURSOR_BYTES = 6000;
+export const MAX_CHANNELS = 50;
+
+/** Write the one canonical cursor for these places. */
+export function encodeCursor(places: ReadonlyMap<string, Place>): string {
+  const rows = [...places]
     // Names are ASCII: the order of UTF-16 units is the order of bytes.
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([channel, { epoch, seq }]) => [channel, epoch, seq]);
-  const text = JSON.stringify([1, rows, crc32(JSON.stringify(rows))]);
-  return btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+    .map(([channel, { epoch, seq, page }]) => [
+      channel,
+      epoch,
+      seq,
+      ...(page == null ? [] : [page]),
+    ]);
+  const text = toBytes(JSON.stringify(rows));
+  return btoa(`[1,${text},${crc32(text)}]`)
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=/g, "");
+}
+
+/** Return the UTF-8 of a text, one character for each byte, as `btoa` wants it. */
+function toBytes(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+function fromBytes(bytes: string): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }
 
 /**
@@ -26,26 +49,26 @@ export function encodeCursor(positions: ReadonlyMap<string, Position>): string {
  *
  * @throws BellwireError `bad_cursor` when it is damaged or not the canonical spelling.
  */
-export function decodeCursor(cursor: string): Map<string, Position> {
+export function decodeCursor(cursor: string): Map<string, Place> {
   if (cursor.length > MAX_CURSOR_BYTES) throw badCursor(cursor);
-  const positions = new Map<string, Position>();
+  const places = new Map<string, Place>();
   for (const row of readRows(cursor)) {
-    const [channel, epoch, seq] = row;
+    const [channel, epoch, seq, ...page] = row;
     if (!isChannel(channel) || !isEpoch(epoch) || !isCount(seq)) throw badCursor(cursor);
     if (epoch === "0" && seq !== 0) throw badCursor(cursor);
-    positions.set(channel, { epoch, seq });
+    places.set(channel, { epoch, seq, ...(page.length > 0 && { page: page[0] as string }) });
   }
   // Writing it again proves version, checksum, order, repeats and spelling in one comparison.
-  if (encodeCursor(positions) !== cursor) throw badCursor(cursor);
-  return positions;
+  if (encodeCursor(places) !== cursor) throw badCursor(cursor);
+  return places;
 }
 
-type Row = readonly [channel: string, epoch: string, seq: number];
+type Row = readonly [channel: string, epoch: string, seq: number, page?: string];
 
 function readRows(cursor: string): readonly Row[] {
   let value: unknown;
   try {
-    value = JSON.parse(atob(cursor.replace(/-/g, "+").replace(/_/g, "/")));
+    value = JSON.parse(fromBytes(atob(cursor.replace(/-/g, "+").replace(/_/g, "/"))));
   } catch {
     throw badCursor(cursor);
   }
@@ -60,7 +83,8 @@ function isRow(row: unknown): row is Row {
     Array.isArray(row) &&
     typeof row[0] === "string" &&
     typeof row[1] === "string" &&
-    typeof row[2] === "number"
+    typeof row[2] === "number" &&
+    (row.length === 3 || typeof row[3] === "string")
   );
 }
 
@@ -72,11 +96,11 @@ function badCursor(cursor: string): BellwireError {
   );
 }
 
-/** CRC-32 of ASCII text, unsigned. Source: ISO 3309, as in gzip (RFC 1952, section 8). */
-function crc32(text: string): number {
+/** CRC-32 of bytes, unsigned. Source: ISO 3309, as in gzip (RFC 1952, section 8). */
+function crc32(bytes: string): number {
   let crc = ~0;
-  for (let index = 0; index < text.length; index++) {
-    crc ^= text.charCodeAt(index);
+  for (let index = 0; index < bytes.length; index++) {
+    crc ^= bytes.charCodeAt(index);
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
   }
   return ~crc >>> 0;

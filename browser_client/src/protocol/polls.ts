@@ -4,12 +4,13 @@
  * Part of the machine in connection.ts. Not here: what answers do (catch_up.ts), HTTP
  * (io/poller.ts).
  */
-import { encodeCursor } from "./cursors.ts";
+import { encodeCursor, MAX_CHANNELS, MAX_CURSOR_BYTES } from "./cursors.ts";
 import { type Audience, type Connection, NEVER, type Watch, type Work } from "./machine.ts";
-import type { Position } from "./updates.ts";
+import { placeOf } from "./sequence.ts";
 import { AUDIENCES, change, changeLine, readable } from "./watches.ts";
 
-const MAX_NAMES = 50;
+/** As long as a position can be. */
+const WIDEST = { epoch: "z".repeat(16), seq: Number.MAX_SAFE_INTEGER };
 /** After SUBACK, because delivery may begin some time after it (AWS IoT developer guide, MQTT). */
 const CHECKS_MS = [0, 3000, 8000];
 const TAIL_CHECK_MS = 20_000;
@@ -42,17 +43,40 @@ function sendPoll(work: Work, audience: Audience): void {
   const { connection, nowMs } = work;
   const due = readable(connection, audience).filter(([, watch]) => isDue(watch, nowMs));
   // A first request names channels, a later one is a cursor; one request cannot be both.
-  const isFirst = due.some(([, { sequence }]) => sequence.position === null);
-  const asked = new Map<string, Position | null>();
-  for (const [channel, watch] of due) {
-    const { position } = watch.sequence;
-    if ((position === null) !== isFirst || asked.size === MAX_NAMES) continue;
-    asked.set(channel, position);
+  const isFirst = due.some(([, watch]) => isNew(watch));
+  const asked = fitting(due.filter(([, watch]) => isNew(watch) === isFirst));
+  for (const [channel, watch] of asked) {
     change(work, channel, { gapMs: NEVER, ...nextCheck(work, watch) });
   }
   const id = connection.nextPollId++;
-  changeLine(work, audience, { inFlight: { id, asked } });
-  work.effects.push({ kind: "Poll", id, isPublic: audience === "public", query: queryOf(asked) });
+  const positions = asked.map(([channel, { sequence }]) => [channel, sequence.position] as const);
+  changeLine(work, audience, { inFlight: { id, asked: new Map(positions) } });
+  const query = isFirst ? `channels=${namesOf(asked)}` : `cursor=${cursorOf(asked)}`;
+  work.effects.push({ kind: "Poll", id, isPublic: audience === "public", query });
+}
+
+type Entry = readonly [channel: string, watch: Watch];
+
+function isNew({ sequence }: Watch): boolean {
+  return placeOf(sequence) === null;
+}
+
+/** Take as many as a cursor holds, that of a first request's answer too; the rest stays due. */
+function fitting(entries: readonly Entry[]): Entry[] {
+  const taken = entries.slice(0, MAX_CHANNELS);
+  while (cursorOf(taken).length > MAX_CURSOR_BYTES) taken.pop();
+  return taken;
+}
+
+function cursorOf(entries: readonly Entry[]): string {
+  return encodeCursor(
+    new Map(entries.map(([channel, { sequence }]) => [channel, placeOf(sequence) ?? WIDEST])),
+  );
+}
+
+function namesOf(entries: readonly Entry[]): string {
+  const names = entries.map(([channel]) => encodeURIComponent(channel));
+  return names.sort().join(",");
 }
 
 function isDue(watch: Watch, nowMs: number): boolean {
@@ -64,13 +88,6 @@ function isDue(watch: Watch, nowMs: number): boolean {
 /** Tell whether some of the checks after SUBACK are still to be sent. */
 export function isChecking({ subscription, checks }: Watch): boolean {
   return subscription === "granted" && checks < CHECKS_MS.length;
-}
-
-function queryOf(asked: ReadonlyMap<string, Position | null>): string {
-  const positions = new Map<string, Position>();
-  for (const [channel, position] of asked) if (position) positions.set(channel, position);
-  if (positions.size > 0) return `cursor=${encodeCursor(positions)}`;
-  return `channels=${[...asked.keys()].sort().map(encodeURIComponent).join(",")}`;
 }
 
 /** Return the check after the one that is being sent [R7]; polled channels go by the answer. */

@@ -5,6 +5,7 @@
  * out. Not here: when to poll (catch_up.ts) and who listens.
  */
 import type { ChannelAnswer } from "./answers.ts";
+import type { Place } from "./cursors.ts";
 import { isEqualJson, orderByCodePoint } from "./json.ts";
 import type { Envelope, Position, WireUpdate } from "./updates.ts";
 
@@ -28,6 +29,8 @@ export interface Sequence {
   /** Null until the first answer. */
   readonly position: Position | null;
   readonly state: ReadonlyMap<string, unknown>;
+  /** What has come of a state that comes in pages; it is shown when it is whole. */
+  readonly pages: readonly ChannelAnswer[];
   /** Envelopes that do not join on yet, by the number they start after. */
   readonly held: readonly Held[];
   /** The epochs left behind, newest last. */
@@ -62,12 +65,25 @@ const NEVER_WRITTEN = "0";
 
 /** Return a channel's sequence before anything is known of it. */
 export function startSequence(channel: string): Sequence {
-  return { channel, position: null, state: new Map(), held: [], left: [] };
+  return {
+    channel,
+    position: null,
+    state: new Map(),
+    pages: [],
+    held: [],
+    left: [],
+  };
 }
 
-/** Tell whether only a poll can bring the channel further: no position, or a gap. */
-export function isBehind(sequence: Sequence): boolean {
-  return sequence.position === null || sequence.held.length > 0;
+/** Tell whether only a poll can bring the channel further: no position, a gap, half a state. */
+export function isBehind({ position, held, pages }: Sequence): boolean {
+  return position === null || held.length > 0 || pages.length > 0;
+}
+
+/** Return where the next poll goes on: after the last page that came, else from the position. */
+export function placeOf({ position, pages }: Sequence): Place | null {
+  const page = pages.at(-1);
+  return page ? { epoch: page.epoch, seq: page.last, page: page.next } : position;
 }
 
 /** Take in an envelope or an answer; return the new sequence and what the application is told. */
@@ -86,6 +102,7 @@ class Run {
   #position: Position | null;
   #state: ReadonlyMap<string, unknown>;
   #draft: Map<string, unknown> | null = null;
+  #pages: readonly ChannelAnswer[];
   #held: readonly Held[];
   #left: readonly string[];
 
@@ -93,6 +110,7 @@ class Run {
     this.#channel = sequence.channel;
     this.#position = sequence.position;
     this.#state = sequence.state;
+    this.#pages = sequence.pages;
     this.#held = sequence.held;
     this.#left = sequence.left;
   }
@@ -102,6 +120,7 @@ class Run {
       channel: this.#channel,
       position: this.#position,
       state: this.#draft ?? this.#state,
+      pages: this.#pages,
       held: this.#held,
       left: this.#left,
     };
@@ -112,8 +131,11 @@ class Run {
   }
 
   takeAnswer(answer: ChannelAnswer, askedFrom: Position | null): void {
-    if (!answer.recovered) this.#replace(answer, askedFrom);
-    else {
+    const pages = this.#pages;
+    this.#pages = [];
+    if (!answer.recovered) {
+      if (this.#isTimely(answer, askedFrom)) this.#takePage(answer, pages);
+    } else {
       if (this.#isFirstWriting(answer, askedFrom)) this.#enter(answer.epoch, 0);
       // An answer that does not join on is not kept: the next request starts from the position.
       this.#join(answer);
@@ -159,10 +181,21 @@ class Run {
     );
   }
 
+  /** Add a page to those `before` it, or begin anew; the last one makes a whole state. */
+  #takePage(page: ChannelAnswer, before: readonly ChannelAnswer[]): void {
+    const first = before[0] ?? page;
+    const goesOn = first.epoch === page.epoch && first.last === page.last;
+    const pages = goesOn ? [...before, page] : [page];
+    if (page.next !== null) this.#pages = pages;
+    else {
+      const state = new Map(pages.flatMap((one) => [...one.state]));
+      this.#replace({ ...page, state, updates: (goesOn ? first : page).updates });
+    }
+  }
+
   /** Take a whole state instead of the updates between [R4]. */
-  #replace(answer: ChannelAnswer, askedFrom: Position | null): void {
+  #replace(answer: ChannelAnswer): void {
     const before = this.#position;
-    if (!this.#isTimely(answer, askedFrom)) return;
     if (before !== null) this.outputs.push({ kind: "reset" });
     this.#showDifferences(answer);
     for (const update of answer.updates) {

@@ -33,7 +33,7 @@ describe("a poll", () => {
       answer: {
         pollAfterMs: 2000,
         more: false,
-        channels: new Map([["public/a", { ...part, state: new Map() }]]),
+        channels: new Map([["public/a", { ...part, state: new Map(), next: null }]]),
       },
       maxAgeMs: 0,
       ageMs: 0,

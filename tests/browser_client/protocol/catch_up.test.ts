@@ -113,11 +113,97 @@ describe("an answer that leaves a gap [R5]", () => {
   it("asks at once for more when there is more", () => {
     const rig = settled(HOST).pass(20_000);
     const { id } = rig.poll();
-    const run = { epoch: EPOCH, after: 0, last: 1, updates: [], recovered: true, state: new Map() };
+    const run = {
+      epoch: EPOCH,
+      after: 0,
+      last: 1,
+      updates: [],
+      recovered: true,
+      state: new Map(),
+      next: null,
+    };
     const answer = { pollAfterMs: 2000, more: true, channels: new Map([[HOST, run]]) };
     rig.send({ kind: "AnswerArrived", id, answer, maxAgeMs: 0, ageMs: 0 }).pass(0);
     expect(askedBy(rig.poll()).get(HOST)).toEqual({ epoch: EPOCH, seq: 1 });
   });
+});
+
+describe("a state that comes in pages", () => {
+  function paging(): Rig {
+    const rig = settled(HOST, "public/news").push(HOST, 8, 9).pass(375);
+    return rig.answerPage(rig.poll(), HOST, "cpu", 9).pass(0);
+  }
+
+  it("is asked for at once, after its last key, until it is whole", () => {
+    const rig = paging();
+    const second = rig.poll();
+    expect(askedBy(second).get(HOST)).toEqual({ epoch: EPOCH, seq: 9, page: "cpu" });
+    rig.answerPage(second, HOST, "mem", 9).pass(0);
+    expect(rig.connection.watches.get(HOST)?.sequence.state.size).toBe(0);
+    const third = rig.poll();
+    expect(askedBy(third).get(HOST)).toEqual({ epoch: EPOCH, seq: 9, page: "mem" });
+    rig.answerPage(third, HOST, "net", 9, false).pass(5000);
+    expect(eventsIn(rig.take())).toEqual([9, 9, 9]);
+    expect(rig.taken("Poll")).toEqual([]);
+  });
+
+  it("may be the first that is known of a channel", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
+    rig.answerPage(rig.poll(), HOST, "cpu", 9).pass(0);
+    const second = rig.poll();
+    expect(askedBy(second)).toEqual(new Map([[HOST, { epoch: EPOCH, seq: 9, page: "cpu" }]]));
+    rig.answerPage(second, HOST, "mem", 9, false);
+    expect(rig.taken("Deliver")).toMatchObject([{ channel: HOST, isFirst: true }]);
+  });
+
+  it("is not live until it is whole", () => {
+    const rig = paging();
+    expect(rig.connection.status).toBe("connecting");
+    rig.answerPage(rig.poll(), HOST, "mem", 9, false);
+    expect(rig.connection.status).toBe("live");
+  });
+
+  it("shares its requests with channels that are due", () => {
+    const rig = paging();
+    const second = rig.poll();
+    rig.push("public/news", 4, 5).pass(375).answerPage(second, HOST, "mem", 9).pass(0);
+    expect(askedBy(rig.poll())).toEqual(
+      new Map([
+        [HOST, { epoch: EPOCH, seq: 9, page: "mem" }],
+        ["public/news", { epoch: EPOCH, seq: 0 }],
+      ]),
+    );
+  });
+
+  it("goes on where it was after a poll that failed", () => {
+    const rig = paging();
+    rig.failPoll(rig.poll(), "upstream").pass(250);
+    expect(askedBy(rig.poll()).get(HOST)).toEqual({ epoch: EPOCH, seq: 9, page: "cpu" });
+  });
+
+  it("is not asked for in a hurry when a page ends where the last one ended", () => {
+    const rig = paging();
+    rig.answerPage(rig.poll(), HOST, "cpu", 9).pass(1000);
+    expect(rig.taken("Poll")).toEqual([]);
+    rig.pass(250);
+    expect(rig.taken("Poll")).toHaveLength(1);
+  });
+});
+
+it("names no more channels in a request than a cursor can hold", () => {
+  const names = Array.from({ length: 50 }, (_, n) => {
+    const long = ["x".repeat(64), "x".repeat(64), String(n).padStart(2, "0")];
+    return `public/${long.join("/")}`;
+  });
+  const rig = new Rig()
+    .send({ kind: "Started" })
+    .addChannels(...names)
+    .pass(0);
+  const first = rig.poll();
+  const asked = first.query.split("=")[1]?.split(",").map(decodeURIComponent) as string[];
+  expect(asked).toEqual(names.slice(0, 24));
+  rig.answerFirst(first.id, asked).pass(0);
+  expect(rig.poll().query.split(",")).toHaveLength(24);
 });
 
 describe("a poll that fails [R8]", () => {
@@ -134,7 +220,15 @@ describe("a poll that fails [R8]", () => {
 it("is not live by an answer that is older than 10 s [R9]", () => {
   const rig = settled(HOST).pass(20_000);
   const { id } = rig.poll();
-  const run = { epoch: EPOCH, after: 0, last: 0, updates: [], recovered: true, state: new Map() };
+  const run = {
+    epoch: EPOCH,
+    after: 0,
+    last: 0,
+    updates: [],
+    recovered: true,
+    state: new Map(),
+    next: null,
+  };
   const answer = { pollAfterMs: 2000, more: false, channels: new Map([[HOST, run]]) };
   rig.send({ kind: "AnswerArrived", id, answer, maxAgeMs: 0, ageMs: 11_000 });
   expect(rig.connection.status).toBe("connecting");

@@ -1,4 +1,5 @@
 /** A small model of one channel's update log and of the answers that polls get from it. */
+import type { Place } from "../../../browser_client/src/protocol/cursors.ts";
 import type { Position } from "../../../browser_client/src/protocol/updates.ts";
 
 interface Item {
@@ -41,7 +42,7 @@ export class Log {
   #append(epoch: string, s: number, pick: number): Item {
     const number = this.#items.length;
     const o = OPS[pick % OPS.length] as Item["o"];
-    const key = o === "event" ? {} : { k: pick % 2 ? "x" : "y" };
+    const key = o === "event" ? {} : { k: "xyz"[pick % 3] as string };
     const value = o === "delete" ? {} : { d: number };
     const item: Item = { number, epoch, s, t: number, o, ...key, ...value };
     this.#items.push(item);
@@ -73,8 +74,10 @@ export class Log {
     return first === undefined ? [] : events.filter((number) => number >= first);
   }
 
-  answer(asked: Position | null): object {
+  /** Answer a poll; a state comes in pages of so many keys. */
+  answer(asked: Place | null, keysPerPage: number): object {
     const { epoch, seq } = this.tail;
+    if (typeof asked?.page === "string") return this.#turnPage(asked, asked.page, keysPerPage);
     const kept = this.#items.slice(this.#kept).filter((item) => item.epoch === epoch);
     const after = asked?.epoch === epoch || isNeverWritten(asked) ? (asked as Position).seq : null;
     const run = kept.filter(({ s }) => after !== null && s > after);
@@ -84,7 +87,22 @@ export class Log {
     }
     const missed = asked ? kept.filter(({ s }) => asked.epoch !== epoch || s > asked.seq) : [];
     const events = missed.filter(({ o }) => o === "event").map(wire);
-    return { e: epoch, f: seq, l: seq, recovered: false, state: this.state(), u: events };
+    return { ...this.#page(this.tail, null, keysPerPage), u: events };
+  }
+
+  #turnPage(first: Position, after: string, keysPerPage: number): object {
+    const hasMoved = first.epoch !== this.tail.epoch;
+    return hasMoved
+      ? this.#page(this.tail, null, keysPerPage)
+      : this.#page(first, after, keysPerPage);
+  }
+
+  #page({ epoch, seq }: Position, after: string | null, keysPerPage: number): object {
+    const rest = Object.entries(this.state()).filter(([key]) => after === null || key > after);
+    const entries = rest.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, keysPerPage);
+    const next = entries.length < rest.length ? { next: entries.at(-1)?.[0] } : {};
+    const state = Object.fromEntries(entries);
+    return { e: epoch, f: seq, l: seq, recovered: false, state, u: [], ...next };
   }
 }
 

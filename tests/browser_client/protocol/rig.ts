@@ -1,6 +1,6 @@
 /** Drives the connection's machine with a clock of its own; the test plays the network. */
 import { startConnection, step } from "../../../browser_client/src/protocol/connection.ts";
-import { decodeCursor } from "../../../browser_client/src/protocol/cursors.ts";
+import { decodeCursor, type Place } from "../../../browser_client/src/protocol/cursors.ts";
 import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
 import type {
   Connection,
@@ -8,7 +8,7 @@ import type {
   Event,
   Session,
 } from "../../../browser_client/src/protocol/machine.ts";
-import type { Position, WireUpdate } from "../../../browser_client/src/protocol/updates.ts";
+import type { WireUpdate } from "../../../browser_client/src/protocol/updates.ts";
 
 export const EPOCH = "k3f9x0ab";
 
@@ -117,7 +117,7 @@ export class Rig {
   }
 
   answerFirst(id: number, channels: readonly string[]): this {
-    const part = { epoch: EPOCH, after: 0, last: 0, updates: [], recovered: false };
+    const part = { epoch: EPOCH, after: 0, last: 0, updates: [], recovered: false, next: null };
     return this.answer(id, new Map(channels.map((one) => [one, { ...part, state: new Map() }])));
   }
 
@@ -131,9 +131,16 @@ export class Rig {
     const parts = [...askedBy(poll)].map(([channel, { epoch, seq }]) => {
       const updates = Array.from({ length: Math.max(0, last - seq) }, (_, n) => event(seq + n + 1));
       const run = { epoch, after: seq, last: Math.max(seq, last), updates };
-      return [channel, { ...run, recovered: true, state: new Map() }] as const;
+      return [channel, { ...run, recovered: true, state: new Map(), next: null }] as const;
     });
     return this.answer(poll.id, new Map(parts), maxAgeMs);
+  }
+
+  /** A page of `channel`'s state at `seq`: this key, and which is the last if more follow. */
+  answerPage(poll: EffectOf<"Poll">, channel: string, key: string, seq: number, more = true): this {
+    const run = { epoch: EPOCH, after: seq, last: seq, updates: [], recovered: false };
+    const part = { ...run, state: new Map([[key, seq]]), next: more ? key : null };
+    return this.answer(poll.id, new Map([[channel, part]]));
   }
 
   answer(
@@ -158,7 +165,7 @@ export class Rig {
   }
 }
 
-export function askedBy(poll: EffectOf<"Poll">): Map<string, Position> {
+export function askedBy(poll: EffectOf<"Poll">): Map<string, Place> {
   return decodeCursor(poll.query.replace(/^cursor=/, ""));
 }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { decodePart } from "../../../browser_client/src/protocol/answers.ts";
 import {
   isBehind,
+  placeOf,
   type Sequence,
   type SequenceOutput,
   startSequence,
@@ -131,6 +132,43 @@ describe("a channel's sequence", () => {
     ]);
   });
 
+  describe("half of whose state has come", () => {
+    const EPOCH = "k3f9x0ab";
+    const first = { e: EPOCH, f: 5, l: 5, recovered: false, state: { a: 1 }, u: [] };
+
+    function heard(sequence: Sequence, answer: object, asked: number | null): Sequence {
+      const askedFrom = asked === null ? null : { epoch: EPOCH, seq: asked };
+      return step(sequence, { kind: "answer", answer: decodePart(answer), askedFrom })[0];
+    }
+    const atOne = heard(startSequence("public/a"), { ...first, f: 1, l: 1 }, null);
+    const half = heard(atOne, { ...first, next: "a" }, 1);
+
+    it("goes on after its last key, at the number of its first page", () => {
+      expect(placeOf(half)).toEqual({ epoch: EPOCH, seq: 5, page: "a" });
+      expect(half.position).toEqual({ epoch: EPOCH, seq: 1 });
+    });
+
+    it("gives it up for an answer that was recovered", () => {
+      const u = [2, 3].map((s) => ({ s, t: 0, o: "event", d: s }));
+      const recovered = { e: EPOCH, f: 1, l: 3, recovered: true, u };
+      expect(placeOf(heard(half, recovered, 1))).toEqual({ epoch: EPOCH, seq: 3 });
+    });
+
+    it("gives it up once envelopes brought more", () => {
+      const u = [{ s: 6, t: 0, o: "set", k: "a", d: 6 }];
+      const envelope = { v: 1, c: "public/a", e: EPOCH, f: 1, l: 6, u };
+      const [ahead] = stepEnvelope(half, JSON.stringify(envelope));
+      const after = heard(ahead, { ...first, state: { b: 2 } }, 1);
+      expect([after.position, after.pages]).toEqual([{ epoch: EPOCH, seq: 6 }, []]);
+      expect(Object.fromEntries(after.state)).toEqual({ a: 6 });
+    });
+  });
+
+  it("refuses a next that is no key", () => {
+    const answer = { e: "k3f9x0ab", f: 5, l: 5, recovered: false, state: {}, u: [], next: 1 };
+    expect(() => decodePart(answer)).toThrow("found 1, expected a key in next");
+  });
+
   it("holds at most 1 MiB", () => {
     let sequence = startSequence("public/a");
     for (let seq = 1; seq <= 12; seq++) {
@@ -191,6 +229,12 @@ class Subscriber {
   sequence = startSequence("public/a");
   #network: Message[] = [];
   #answers: { answer: object; askedFrom: Position | null }[] = [];
+  #isPaging = false;
+  readonly #keysPerPage: number;
+
+  constructor(keysPerPage: number) {
+    this.#keysPerPage = keysPerPage;
+  }
 
   perform(one: Action): void {
     switch (one.do) {
@@ -218,15 +262,19 @@ class Subscriber {
   }
 
   ask(): void {
+    const place = placeOf(this.sequence);
+    // A page is the answer to the one request outstanding [R4].
+    if (this.#isPaging || this.sequence.pages.length > 0) this.#answers = [];
+    this.#isPaging = this.sequence.pages.length > 0;
     const askedFrom = this.sequence.position;
-    this.#answers.push({ answer: this.log.answer(askedFrom), askedFrom });
+    this.#answers.push({ answer: this.log.answer(place, this.#keysPerPage), askedFrom });
   }
 
   /** Nothing more is lost: all that is under way arrives, then polls until all is there. */
   rest(): void {
     while (this.#network.length > 0) this.#deliver(0, false);
     while (this.#answers.length > 0) this.#answer(0);
-    for (let polls = 0; polls < 4; polls++) {
+    for (let polls = 0; polls < 8; polls++) {
       this.ask();
       this.#answer(0);
     }
@@ -264,8 +312,8 @@ describe("any history of drops, doubles, reorders, late answers and epochs", () 
 
   it("brings every event once and in order, and at rest the log's state", () => {
     fc.assert(
-      fc.property(history, (actions) => {
-        const subscriber = new Subscriber();
+      fc.property(history, fc.integer({ min: 1, max: 3 }), (actions, keysPerPage) => {
+        const subscriber = new Subscriber(keysPerPage);
         subscriber.ask();
         for (const one of actions) subscriber.perform(one);
         subscriber.rest();

@@ -190,7 +190,7 @@ class World {
     const asked = query.startsWith("cursor=")
       ? (decodeCursor(query.slice(7)).get(CHANNEL) ?? null)
       : null;
-    const read = () => decodePart(JSON.parse(JSON.stringify(this.log.answer(asked))));
+    const read = () => decodePart(JSON.parse(JSON.stringify(this.log.answer(asked, 1))));
     const early = this.#strikes(0.5) ? read() : null; // Answered now, on its way for a while.
     this.#later(this.#delayMs(3000), () => {
       if (this.#strikes(0.15)) {
