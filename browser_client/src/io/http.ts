@@ -3,20 +3,10 @@
  *
  * Not here: what is asked (poller.ts, credentials.ts), when to ask again (protocol/).
  */
-import { BellwireError, type ErrorCode, isErrorCode } from "../protocol/errors.ts";
-import { isObject } from "../protocol/updates.ts";
+import { BellwireError, codeOf } from "../protocol/errors.ts";
+import { isObject, parseObject } from "../protocol/updates.ts";
 
 const ANSWER_WITHIN_MS = 10_000;
-
-const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
-  400: "malformed",
-  401: "unauthenticated",
-  403: "not_allowed",
-  404: "not_found",
-  409: "conflict",
-  413: "too_large",
-  429: "too_many",
-};
 
 export interface Answer {
   readonly status: number;
@@ -41,19 +31,21 @@ export async function exchange(url: string, init: RequestInit = {}): Promise<Ans
 
 /** Make the error for an answer that is not 200: the protocol's own, else one for the status. */
 export function errorOfAnswer(url: string, { status, text }: Answer): BellwireError {
-  const told = parseObjectOrNull(text)?.["error"];
-  if (isObject(told) && isErrorCode(told["code"])) {
-    return new BellwireError(told["code"], String(told["message"]));
-  }
-  const code = CODE_OF_STATUS[status] ?? "upstream";
-  return new BellwireError(code, `found status ${status} from ${url}, expected 200`);
+  const body = parseObjectOrNull(text)?.["error"];
+  const told = isObject(body) ? body : {};
+  const { code, message = `found status ${status} from ${url}, expected 200`, retryable } = told;
+  return new BellwireError(
+    codeOf(code, status),
+    String(message),
+    undefined,
+    typeof retryable === "boolean" ? retryable : undefined,
+  );
 }
 
 /** Parse a JSON object; null when it is none, as from a proxy that answers for the server. */
 export function parseObjectOrNull(text: string): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
+    return parseObject(text);
   } catch {
     return null;
   }

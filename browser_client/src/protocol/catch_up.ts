@@ -131,7 +131,7 @@ export function onPollFailed(work: Work, { id, error, retryAfterMs }: PollFailed
   if (!audience) return;
   const { inFlight, failures } = connection.lines[audience];
   const asked = [...(inFlight as InFlight).asked.keys()];
-  if (NOT_READABLE.has(error.code) && !(error.code === "unauthenticated" && connection.hasToken)) {
+  if (isRefusal(error) && !(error.code === "unauthenticated" && connection.hasToken)) {
     changeLine(work, audience, { inFlight: null, failures: 0 });
     refuse(work, asked, error);
     return;
@@ -149,6 +149,10 @@ export function onPollFailed(work: Work, { id, error, retryAfterMs }: PollFailed
     if (!watch) continue;
     change(work, channel, { checkMs: nowMs, isStale: watch.isStale || isBehind(watch.sequence) });
   }
+}
+
+function isRefusal({ code, retryable }: BellwireError): boolean {
+  return !retryable && NOT_READABLE.has(code);
 }
 
 /** The answer names the channel that may not be read; the others are asked again without it. */

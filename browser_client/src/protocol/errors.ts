@@ -1,25 +1,26 @@
 /**
  * The client's one error class and the codes it carries.
  *
- * Here: the codes of the protocol and which of them are worth another try. Not here: who is told.
+ * Here: the codes of the protocol and their HTTP statuses. Not here: who is told.
  */
 
-/** Each code of the protocol's errors, and whether the same request may succeed later. */
-const RETRYABLE = {
-  malformed: false,
-  bad_channel: false,
-  bad_cursor: false,
-  unauthenticated: false,
-  not_allowed: false,
-  not_found: false,
-  conflict: false,
-  too_large: false,
-  too_many: true,
-  upstream: true,
-  internal: true,
-} as const;
+/** Each code of the protocol's errors and its status; the first of a status stands for it. */
+const STATUS = {
+  malformed: 400,
+  bad_channel: 400,
+  bad_cursor: 400,
+  unauthenticated: 401,
+  not_allowed: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  too_many: 429,
+  internal: 500,
+  upstream: 502,
+};
+const TOO_MANY = 429;
 
-export type ErrorCode = keyof typeof RETRYABLE;
+export type ErrorCode = keyof typeof STATUS;
 
 /** Anything the client reports: `code` says what kind, `message` what was found and expected. */
 export class BellwireError extends Error {
@@ -30,17 +31,28 @@ export class BellwireError extends Error {
   /** The channel concerned, if it is one channel. */
   readonly channel: string | undefined;
 
-  constructor(code: ErrorCode, message: string, channel?: string) {
+  /** @param retryable what the server said; without its word, 429 and 5xx are worth a try. */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    channel?: string,
+    retryable = STATUS[code] >= TOO_MANY,
+  ) {
     super(message);
     this.code = code;
-    this.retryable = RETRYABLE[code];
+    this.retryable = retryable;
     this.channel = channel;
   }
 }
 
-/** Tell whether `code` is one of the protocol's. */
-export function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === "string" && Object.hasOwn(RETRYABLE, code);
+/** Return `code` if it is one of the protocol's, else the code for that status [PROTOCOL.md §12]. */
+export function codeOf(code: unknown, status: number): ErrorCode {
+  const codes = Object.keys(STATUS) as ErrorCode[];
+  return (
+    codes.find((known) => known === code) ??
+    codes.find((known) => STATUS[known] === status) ??
+    "upstream"
+  );
 }
 
 /** Make the error for a value that breaks the protocol: what was found, what was expected. */

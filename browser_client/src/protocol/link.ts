@@ -76,7 +76,8 @@ export function onLinkEvent(work: Work, event: LinkEvent): void {
       break;
     case "CredentialsFailed":
       work.effects.push({ kind: "ReportError", error: event.error });
-      if (event.error.retryable) wait(work);
+      // A fault of the service is no refusal: it may be mended while the page stays open.
+      if (event.error.retryable || event.error.code === "internal") wait(work);
       else end(work, "refused");
       break;
     case "Opened":

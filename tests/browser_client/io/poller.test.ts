@@ -76,9 +76,27 @@ describe("a poll", () => {
   });
 
   it.each([
+    ["conflict", true],
+    ["internal", false],
+    ["too_many", false],
+  ])("believes the server on whether %s is worth another try", async (code, retryable) => {
+    web.reply = () => ({ status: 409, body: { error: { code, message: "no", retryable } } });
+    expect(await ask()).toMatchObject({ error: { code, message: "no", retryable } });
+  });
+
+  it("takes a code it does not know by its status", async () => {
+    const error = { code: "paused", message: "found a pause", retryable: true };
+    web.reply = () => ({ status: 409, body: { error } });
+    expect(await ask()).toMatchObject({
+      error: { code: "conflict", message: "found a pause", retryable: true },
+    });
+  });
+
+  it.each([
     [401, "unauthenticated"],
     [403, "not_allowed"],
     [404, "not_found"],
+    [500, "internal"],
     [503, "upstream"],
   ])("maps a bare status %i to %s", async (status, code) => {
     web.reply = () => ({ status, body: "<h1>no</h1>" });

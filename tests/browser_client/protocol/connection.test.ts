@@ -234,8 +234,8 @@ describe("refused for good", () => {
     expect(rig.take()).toEqual([]);
   });
 
-  it("is told apart from what may pass", () => {
-    const passing = new BellwireError("upstream", "down");
+  it.each(["upstream", "internal"] as const)("is told apart from what may pass: %s", (code) => {
+    const passing = new BellwireError(code, "down", undefined, code === "upstream");
     const rig = new Rig().send({ kind: "Started" });
     rig.take();
     rig.send({ kind: "CredentialsFailed", error: passing }).pass(250);
@@ -253,6 +253,13 @@ describe("refused for good", () => {
       error: { code: "not_allowed", channel: "public/ab" },
     });
     expect(next).toMatchObject({ kind: "Poll", query: "channels=public%2Fa" });
+  });
+
+  it("is not a channel that the server calls worth another try", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
+    const error = new BellwireError("not_allowed", "being set up", undefined, true);
+    rig.send({ kind: "PollFailed", id: rig.poll().id, error, retryAfterMs: 0 }).pass(250);
+    expect(rig.taken("Poll")).toHaveLength(1);
   });
 
   it("is not a login that may be renewed", () => {
