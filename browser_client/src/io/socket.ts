@@ -14,8 +14,12 @@ import {
   REFUSED,
 } from "../protocol/mqtt.ts";
 
-/** AWS IoT hangs up after one and a half times this; 30 is the least it takes. */
-const KEEP_ALIVE_S = 30;
+/**
+ * AWS IoT hangs up after one and a half times this, and takes 30 to 1200. Pings are due every 30 s
+ * (protocol/link.ts), but a page long hidden has its timers once a minute.
+ * Source: Chrome for Developers, "Heavy throttling of chained JS timers beginning in Chrome 88".
+ */
+const KEEP_ALIVE_S = 90;
 
 export interface SocketListener {
   readonly onOpened: () => void;

@@ -13,7 +13,7 @@ type LinkEvent = Extract<
 >;
 
 const OPEN_WITHIN_MS = 5000;
-/** Half of the interval told to the broker would do; AWS IoT gives up after one and a half. */
+/** So that a dead link is known within 40 s; it is a third of the keep-alive told to the broker. */
 const PING_EVERY_MS = 30_000;
 const ANSWER_WITHIN_MS = 10_000;
 /** A connection that lasted this long was a good one: the next loss starts from the first delay. */

@@ -34,7 +34,7 @@ describe("a socket", () => {
     await open();
     expect(broker.last).toMatchObject({ protocol: "mqtt", binaryType: "arraybuffer" });
     expect(broker.last.received).toMatchObject([
-      { cmd: "connect", clientId: "us-east-1:guest-x7Kq02Bc", keepalive: 30, clean: true },
+      { cmd: "connect", clientId: "us-east-1:guest-x7Kq02Bc", keepalive: 90, clean: true },
     ]);
   });
 

@@ -151,6 +151,17 @@ describe("a link that ends", () => {
   });
 });
 
+it("of a hidden page, with timers once a minute, pings within the 135 s that AWS IoT waits", () => {
+  const rig = new Rig().goLive(HOST);
+  rig.take();
+  const pings = Array.from({ length: 5 }, () => {
+    rig.nowMs += 60_000;
+    return rig.send({ kind: "TimerFired" }).take();
+  }).map((effects) => effects.filter(({ kind }) => kind === "Ping").length);
+  expect(pings).toEqual([1, 1, 1, 1, 1]);
+  expect(rig.connection.link.phase).toBe("open");
+});
+
 describe("without a socket", () => {
   function inFallback(): Rig {
     const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
