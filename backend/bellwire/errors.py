@@ -59,10 +59,14 @@ class Unauthenticated(BellwireError):
 
 
 class NotAllowed(BellwireError):
-    """Credentials that hold, for somebody who may not do this."""
+    """Credentials that hold, for somebody who may not do this; `channel` as it was asked for."""
 
     code = "not_allowed"
     status = 403
+
+    def __init__(self, message: str, channel: str | None = None) -> None:
+        super().__init__(message)
+        self.channel = channel
 
 
 class NotFound(BellwireError):
@@ -111,10 +115,14 @@ class Internal(BellwireError):
 
 
 def to_wire(error: BellwireError) -> dict[str, object]:
-    """Shape an error as `{"error": {"code": "bad_cursor", "message": "…", "retryable": false}}`."""
-    return {
-        "error": {"code": error.code, "message": error.message, "retryable": error.is_retryable}
-    }
+    """Shape an error as `{"error": {"code": "bad_cursor", "message": "…", "retryable": false}}`.
+
+    Where one channel is why, it stands beside them as `channel`.
+    """
+    wire = {"code": error.code, "message": error.message, "retryable": error.is_retryable}
+    if isinstance(error, NotAllowed) and error.channel is not None:
+        wire["channel"] = error.channel
+    return {"error": wire}
 
 
 def from_wire(code: object, message: object) -> BellwireError:

@@ -72,7 +72,7 @@ def poll(
     channels = {name: resolve_me(name, identity_id) for name in ask.positions}
     for name, channel in channels.items():
         if not may_read(channel):
-            raise NotAllowed(f"you may not read {name}")
+            raise NotAllowed(f"you may not read {name}", name)
     share_bytes = MAX_CONTENT_BYTES // len(channels)
     read = in_parallel(
         lambda name: _read(log, channels[name], name, ask, share_bytes), list(channels)

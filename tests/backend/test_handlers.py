@@ -178,6 +178,11 @@ def test_a_poll_that_cannot_be_answered_is_refused(
     assert result[2]["cache-control"] == "no-store"
 
 
+def test_a_refusal_names_its_channel_as_it_was_asked_for(deployment: Deployment) -> None:
+    _, content, _ = call(handle_poll, deployment, query="channels=public/a,user/me/inbox")
+    assert content["error"]["channel"] == "user/me/inbox"
+
+
 def test_where_guests_are_off_nobody_polls(deployment: Deployment) -> None:
     closed = replace(deployment, guest_role=None)
     assert code_of(call(handle_poll, closed, query="channels=public/a")) == (403, "not_allowed")

@@ -7,6 +7,7 @@ import { BellwireError, codeOf } from "../protocol/errors.ts";
 import { isObject, parseObject } from "../protocol/updates.ts";
 
 const ANSWER_WITHIN_MS = 10_000;
+const NOBODY: Record<string, unknown> = {};
 
 export interface Answer {
   readonly status: number;
@@ -32,12 +33,15 @@ export async function exchange(url: string, init: RequestInit = {}): Promise<Ans
 /** Make the error for an answer that is not 200: the protocol's own, else one for the status. */
 export function errorOfAnswer(url: string, { status, text }: Answer): BellwireError {
   const body = parseObjectOrNull(text)?.["error"];
-  const told = isObject(body) ? body : {};
-  const { code, message = `found status ${status} from ${url}, expected 200`, retryable } = told;
+  const told = isObject(body) ? body : NOBODY;
+  const { code, message = `found status ${status} from ${url}, expected 200`, channel } = told;
+  // A proxy or a login page between here and the server refuses too, and not for good.
+  const isStranger = told === NOBODY && (status === 401 || status === 403);
+  const retryable = isStranger || told["retryable"];
   return new BellwireError(
     codeOf(code, status),
     String(message),
-    undefined,
+    typeof channel === "string" ? channel : undefined,
     typeof retryable === "boolean" ? retryable : undefined,
   );
 }

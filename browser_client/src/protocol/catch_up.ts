@@ -55,7 +55,10 @@ export function onPayloadDropped(work: Work, channel: string, error: BellwireErr
 function holdGap(work: Work, channel: string): void {
   const watch = work.connection.watches.get(channel);
   if (watch?.sequence.position && watch.gapMs === NEVER) {
-    const gapMs = work.nowMs + GAP_HOLD_MS + work.random * GAP_JITTER_MS;
+    const { held, position } = watch.sequence;
+    // Nothing on its way can close the gap to another epoch, such as a channel's first.
+    const isBreak = held.some(({ envelope }) => envelope.epoch !== position.epoch);
+    const gapMs = work.nowMs + (isBreak ? 0 : GAP_HOLD_MS) + work.random * GAP_JITTER_MS;
     change(work, channel, { gapMs });
   }
 }
@@ -155,12 +158,9 @@ function isRefusal({ code, retryable }: BellwireError): boolean {
   return !retryable && NOT_READABLE.has(code);
 }
 
-/** The answer names the channel that may not be read; the others are asked again without it. */
+/** The error names the channel that may not be read; the others are asked again without it. */
 function refuse(work: Work, asked: readonly string[], error: BellwireError): void {
-  const words = error.message.split(/[^\w.:@/-]+/);
-  const named = asked.filter((channel) =>
-    words.some((word) => word === channel || word === `${channel}.` || word === `${channel}:`),
-  );
+  const named = asked.filter((channel) => channel === error.channel);
   const refused = named.length > 0 ? named : asked;
   for (const channel of asked) {
     change(work, channel, { isRefused: refused.includes(channel), checkMs: work.nowMs });

@@ -108,7 +108,8 @@ function onTimer(work: Work): void {
   polls.sendPolls(work);
 }
 
-function settleStatus({ connection, effects, nowMs }: Work): void {
+function settleStatus(work: Work): void {
+  const { connection, effects, nowMs } = work;
   const isLive = connection.link.phase === "open" && watches.isWhole(connection);
   if (isLive) {
     connection.isFallback = false;
@@ -116,6 +117,7 @@ function settleStatus({ connection, effects, nowMs }: Work): void {
     connection.fallbackMs = NEVER;
   } else if (!connection.isFallback && connection.fallbackMs === NEVER) {
     connection.fallbackMs = nowMs + FALLBACK_AFTER_MS;
+    if (connection.status === "live") watches.forgetAnswers(work);
   }
   const status = isLive ? "live" : statusWithoutPush(connection);
   if (connection.status === status) return;
@@ -127,7 +129,8 @@ function statusWithoutPush(connection: Connection): Status {
   if (connection.link.phase === "refused") return "failed";
   if (connection.link.phase === "closed") return "offline";
   if (!connection.isFallback) return "connecting";
-  return watches.isPolled(connection) ? "polling" : "offline";
+  if (watches.isPolled(connection)) return "polling";
+  return watches.hasFailedPoll(connection) ? "offline" : "connecting";
 }
 
 function settleTimer({ connection, effects }: Work): void {

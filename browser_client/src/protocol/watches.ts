@@ -105,6 +105,11 @@ export function startPolling(work: Work): void {
   }
 }
 
+/** What was answered while the socket was open says nothing of the server now. */
+export function forgetAnswers(work: Work): void {
+  for (const audience of AUDIENCES) changeLine(work, audience, { isAnswered: false });
+}
+
 /** Tell whether every channel is up to date, pushed where it can be. */
 export function isWhole(connection: Connection): boolean {
   return AUDIENCES.every((audience) =>
@@ -121,6 +126,11 @@ export function isWhole(connection: Connection): boolean {
 export function isPolled(connection: Connection): boolean {
   const used = AUDIENCES.filter((audience) => readable(connection, audience).length > 0);
   return used.length > 0 && used.every((audience) => connection.lines[audience].isAnswered);
+}
+
+/** Tell whether a poll has failed since the last one that was answered. */
+export function hasFailedPoll({ lines }: Connection): boolean {
+  return AUDIENCES.some((audience) => lines[audience].failures > 0);
 }
 
 export function readable({ watches }: Connection, audience: Audience): [string, Watch][] {

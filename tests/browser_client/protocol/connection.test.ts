@@ -253,11 +253,11 @@ describe("refused for good", () => {
     expect(kinds(rig)).toEqual(["ReportError", "FetchCredentials"]);
   });
 
-  it("is a channel, by the name in the answer; the others are asked again", () => {
+  it("is the channel that the error names; the others are asked again", () => {
     const rig = new Rig().send({ kind: "Started" }).addChannels("public/a", "public/ab").pass(0);
     const [poll] = rig.taken("Poll");
     if (!poll) throw new Error("expected a poll");
-    rig.failPoll(poll, "not_allowed", "public/ab may not be read by a guest").pass(0);
+    rig.failPoll(poll, "not_allowed", "public/ab").pass(0);
     const [reported, next] = rig.take();
     expect(reported).toMatchObject({
       kind: "ReportError",
@@ -289,4 +289,20 @@ it("does nothing after it was closed", () => {
   expect(rig.take()).toEqual([{ kind: "CloseSocket" }, { kind: "SetStatus", status: "offline" }]);
   rig.push(HOST, 0, 1).pass(3_600_000);
   expect(rig.take()).toEqual([]);
+});
+
+it("does not call polling what was answered before the server went", () => {
+  const rig = new Rig().goLive(HOST).pass(20_000);
+  rig.answerUpTo(rig.poll(), 1).send({ kind: "Lost" }).pass(10_000);
+  expect(rig.connection.status).toBe("connecting");
+  rig.failPoll(rig.poll(), "upstream");
+  expect(rig.connection.status).toBe("offline");
+});
+
+it("does not wait for what only a poll can bring: an envelope of another epoch", () => {
+  const rig = new Rig().goLive(HOST).pass(20_000);
+  rig.answerUpTo(rig.poll(), 1);
+  const envelope = { channel: HOST, epoch: "another1", after: 0, last: 0, updates: [] };
+  rig.send({ kind: "EnvelopeArrived", envelope, sizeBytes: 10 }).pass(249);
+  expect(rig.taken("Poll")).toHaveLength(1);
 });

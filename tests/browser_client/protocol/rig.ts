@@ -152,8 +152,8 @@ export class Rig {
     return this.send({ kind: "AnswerArrived", id, answer, maxAgeMs, ageMs: 0 });
   }
 
-  failPoll(poll: EffectOf<"Poll">, code: BellwireError["code"], message = "down"): this {
-    const error = new BellwireError(code, message);
+  failPoll(poll: EffectOf<"Poll">, code: BellwireError["code"], channel?: string): this {
+    const error = new BellwireError(code, "down", channel);
     return this.send({ kind: "PollFailed", id: poll.id, error, retryAfterMs: 0 });
   }
 
