@@ -8,12 +8,11 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 /** What the build lets pass now; the aim for the whole core is 10,000. */
-const MAX_GZIP_BYTES = 11_500;
+const MAX_GZIP_BYTES = 11_600;
 
 /**
- * Fields that no application, server or debug hook sees: those of what the machine keeps
- * (src/protocol/machine.ts, Connection to Work), and those between socket and packets. They get
- * short names.
+ * Fields that no application, server or debug hook sees, which get short names: of what the machine
+ * keeps (src/protocol/machine.ts, Connection to Work), between socket and packets, of the config.
  */
 const INNER_FIELDS = new RegExp(
   `^(${[
@@ -22,6 +21,7 @@ const INNER_FIELDS = new RegExp(
     "openedMs deadlineMs pingMs hasToken fallbackMs isFallback hasBeenLive timerMs nextPollId",
     "hasWarned watches lines nowMs effects connection sequence pages askedFrom",
     "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted",
+    "identityPoolId cognitoUrl",
   ]
     .join(" ")
     .replaceAll(" ", "|")})$`,

@@ -29,7 +29,7 @@ export class Channel {
 
   /** The value of each key now; a new map after each change. */
   get state(): ReadonlyMap<string, unknown> {
-    return this.#look()?.state ?? NOTHING;
+    return this.#look()?.state.map ?? NOTHING;
   }
 
   /** Where in the channel's log this is; null until the first answer. */
@@ -59,6 +59,7 @@ export class Channel {
       hasChanged ||= output.update.op !== "event";
       this.#listeners.tell("update", output.update);
     }
-    if (hasChanged) this.#listeners.tell("state", this.state);
+    // A state that nobody looks at need not be put together.
+    if (hasChanged && this.#listeners.has("state")) this.#listeners.tell("state", this.state);
   }
 }

@@ -15,6 +15,11 @@ export class Listeners<Events extends Record<keyof Events, unknown>> {
     };
   }
 
+  /** Tell whether anybody listens. */
+  has(name: keyof Events): boolean {
+    return (this.#byEvent.get(name)?.size ?? 0) > 0;
+  }
+
   tell<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     for (const listener of [...(this.#byEvent.get(name) ?? [])]) {
       try {

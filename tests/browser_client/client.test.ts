@@ -107,6 +107,17 @@ describe("a client", () => {
     expect(host.state).toEqual(new Map([["cpu", 2]]));
   });
 
+  it("gives a new map after each change of state, and the same one until then", async () => {
+    const client = open();
+    const host = client.channel("public/host");
+    await until(client, "live");
+    const before = host.state;
+    broker.last.publish("dev/public/host", envelope(2, { o: "event", d: 1 }));
+    expect(host.state).toBe(before);
+    broker.last.publish("dev/public/host", envelope(3, { o: "set", k: "cpu", d: 2 }));
+    expect([before.get("cpu"), host.state.get("cpu")]).toEqual([1, 2]);
+  });
+
   it("signs the socket's URL and calls itself by its identity and a suffix", async () => {
     const client = open();
     client.channel("public/host");

@@ -7,6 +7,7 @@
 import type { ChannelAnswer } from "./answers.ts";
 import type { Place } from "./cursors.ts";
 import { isEqualJson, orderByCodePoint } from "./json.ts";
+import { type Change, KeyedState } from "./keyed_state.ts";
 import type { Envelope, Position, WireUpdate } from "./updates.ts";
 
 /** An update as the application gets it. */
@@ -28,7 +29,7 @@ export interface Sequence {
   readonly channel: string;
   /** Null until the first answer. */
   readonly position: Position | null;
-  readonly state: ReadonlyMap<string, unknown>;
+  readonly state: KeyedState;
   /** What has come of a state that comes in pages; it is shown when it is whole. */
   readonly pages: readonly ChannelAnswer[];
   /** Envelopes that do not join on yet, by the number they start after. */
@@ -68,7 +69,7 @@ export function startSequence(channel: string): Sequence {
   return {
     channel,
     position: null,
-    state: new Map(),
+    state: new KeyedState(new Map()),
     pages: [],
     held: [],
     left: [],
@@ -100,8 +101,8 @@ class Run {
   readonly outputs: SequenceOutput[] = [];
   readonly #channel: string;
   #position: Position | null;
-  #state: ReadonlyMap<string, unknown>;
-  #draft: Map<string, unknown> | null = null;
+  #state: KeyedState;
+  readonly #changes: Change[] = [];
   #pages: readonly ChannelAnswer[];
   #held: readonly Held[];
   #left: readonly string[];
@@ -119,7 +120,7 @@ class Run {
     return {
       channel: this.#channel,
       position: this.#position,
-      state: this.#draft ?? this.#state,
+      state: this.#changes.length > 0 ? this.#state.with(this.#changes) : this.#state,
       pages: this.#pages,
       held: this.#held,
       left: this.#left,
@@ -202,8 +203,7 @@ class Run {
       const isNew = answer.epoch !== before?.epoch || update.s > before.seq;
       if (isNew && update.o !== "set" && update.o !== "delete") this.#apply(answer.epoch, update);
     }
-    this.#state = answer.state;
-    this.#draft = null;
+    this.#state = new KeyedState(answer.state);
     this.#enter(answer.epoch, answer.last);
   }
 
@@ -217,7 +217,7 @@ class Run {
   }
 
   #showDifferences({ epoch, last: seq, state }: ChannelAnswer): void {
-    const old = this.#draft ?? this.#state;
+    const old = this.#state.map;
     const place = { channel: this.#channel, epoch, seq };
     for (const key of orderByCodePoint(old.keys())) {
       if (!state.has(key)) this.#show({ ...place, op: "delete", key });
@@ -242,9 +242,7 @@ class Run {
       this.outputs.push({ kind: "unknown", update: wire });
       return;
     }
-    if (op !== "event") this.#draft ??= new Map(this.#state);
-    if (op === "set") this.#draft?.set(key as string, value);
-    if (op === "delete") this.#draft?.delete(key as string);
+    if (op !== "event") this.#changes.push([key as string, op === "set" ? value : undefined]);
     this.#show({
       ...{ channel: this.#channel, epoch, seq, op },
       ...(op !== "event" && { key: key as string }),

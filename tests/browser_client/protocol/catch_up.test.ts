@@ -139,7 +139,7 @@ describe("a state that comes in pages", () => {
     const second = rig.poll();
     expect(askedBy(second).get(HOST)).toEqual({ epoch: EPOCH, seq: 9, page: "cpu" });
     rig.answerPage(second, HOST, "mem", 9).pass(0);
-    expect(rig.connection.watches.get(HOST)?.sequence.state.size).toBe(0);
+    expect(rig.connection.watches.get(HOST)?.sequence.state.map.size).toBe(0);
     const third = rig.poll();
     expect(askedBy(third).get(HOST)).toEqual({ epoch: EPOCH, seq: 9, page: "mem" });
     rig.answerPage(third, HOST, "net", 9, false).pass(5000);

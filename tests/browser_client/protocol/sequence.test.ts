@@ -62,7 +62,7 @@ describe("a channel's sequence", () => {
         updates: told(outputs),
         catch_up: isBehind(next),
         held: next.held.length,
-        ...(row.expect.state && { state: Object.fromEntries(next.state) }),
+        ...(row.expect.state && { state: Object.fromEntries(next.state.map) }),
       }).toEqual(row.expect);
       expect(outputs.findIndex(({ kind }) => kind === "reset")).toBeLessThanOrEqual(0);
       sequence = next;
@@ -160,7 +160,7 @@ describe("a channel's sequence", () => {
       const [ahead] = stepEnvelope(half, JSON.stringify(envelope));
       const after = heard(ahead, { ...first, state: { b: 2 } }, 1);
       expect([after.position, after.pages]).toEqual([{ epoch: EPOCH, seq: 6 }, []]);
-      expect(Object.fromEntries(after.state)).toEqual({ a: 6 });
+      expect(Object.fromEntries(after.state.map)).toEqual({ a: 6 });
     });
   });
 
@@ -322,7 +322,7 @@ describe("any history of drops, doubles, reorders, late answers and epochs", () 
         expect(sequence.position).toEqual(log.tail);
         // An epoch that came and went unseen may stay held: it could as well be the next one.
         expect(sequence.held.map(({ envelope }) => envelope.epoch)).not.toContain(log.tail.epoch);
-        expect(Object.fromEntries(sequence.state)).toEqual(log.state());
+        expect(Object.fromEntries(sequence.state.map)).toEqual(log.state());
         expect(Object.fromEntries(shown)).toEqual(log.state());
         if (resets === 0) expect(events).toEqual(log.eventsAfter(events[0]));
       }),

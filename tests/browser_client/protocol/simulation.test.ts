@@ -228,7 +228,7 @@ it(
         expect(connection.status).toBe("live");
         expect(events).toEqual([...new Set(events)].sort((a, b) => a - b));
         expect(sequence?.position).toEqual(log.tail);
-        expect(Object.fromEntries(sequence?.state ?? [])).toEqual(log.state());
+        expect(Object.fromEntries(sequence?.state.map ?? [])).toEqual(log.state());
         expect(Object.fromEntries(shown)).toEqual(log.state());
         if (resets === 0) expect(events).toEqual(log.eventsAfter(events[0]));
       }),
