@@ -4,6 +4,8 @@ The command line and `Publisher.from_env` find a service by `BELLWIRE_URL` and p
 the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`.
 """
 
+import os
+import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +20,7 @@ from bellwire.errors import Malformed
 
 URL_NAME: Final = "BELLWIRE_URL"
 KEY_NAME: Final = "BELLWIRE_KEY"
+RUNTIME_DIR_NAME: Final = "XDG_RUNTIME_DIR"
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -56,11 +59,12 @@ def key_files(port: int) -> list[Path]:
     The runtime directory is not there in every session of a user (cron, containers).
     """
     places = [user_state_path("bellwire", appauthor=False) / "run"]
-    with warnings.catch_warnings():
-        # platformdirs warns where it falls back to a folder that others could make before us.
-        warnings.simplefilter("error")
-        with suppress(UserWarning):
-            places.insert(0, user_runtime_path("bellwire", appauthor=False))
+    if RUNTIME_DIR_NAME in os.environ or sys.platform == "darwin":
+        with warnings.catch_warnings():
+            # platformdirs warns where it falls back to a folder that others could make before us.
+            warnings.simplefilter("error")
+            with suppress(UserWarning):
+                places.insert(0, user_runtime_path("bellwire", appauthor=False))
     return [place / f"{port}.key" for place in places]
 
 

@@ -241,7 +241,7 @@ def test_damaged_keys_are_named_and_new_ones_lose_nothing(
     keys.write_text(keys.read_text()[:40])
     refused = service.run("dev", "--no-demo", "--data", str(service.data), *same_ports(service))
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
-    expected = f"bellwire: cannot keep the stand-in's keys in {keys}: it is not a keyring of ours"
+    expected = f"bellwire: cannot use {keys} as data: it is not a keyring of ours"
     assert refused.stderr.startswith(expected)
     keys.unlink()
     with running_service(tmp_path, "--no-demo", *same_ports(service)) as risen:

@@ -37,7 +37,7 @@ class DataDirectoryUnusable(StandInError):
 
     def __init__(self, path: Path, why: str) -> None:
         self.path = path
-        super().__init__(f"cannot use the data directory {path}: {why}")
+        super().__init__(f"cannot use {path} as data: {why}")
 
 
 class PolicyRefused(StandInError):
