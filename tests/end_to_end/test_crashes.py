@@ -176,22 +176,25 @@ def assert_refused(
 ) -> None:
     """Publish by library and by command line: each is told why, while reading goes on."""
     message = f"the update log could not be used: {reason}"
+    names = [f"{CHANNEL}/{number}" for number in range(1, publishers)]
     with ThreadPoolExecutor(publishers) as threads:
-        refused = [threads.submit(publish_two, service) for _ in range(publishers - 1)]
+        refused = [threads.submit(publish_two, service, name) for name in names]
         command = service.start("publish", CHANNEL, '"refused"')
         tail = service.run("tail", CHANNEL, "--poll", "--rewind", "9", "--count", "1", "--json")
         assert json.loads(tail.stdout)["seq"] == 1
         assert not (are_waiting and any(one.done() for one in refused))
         out, err = command.communicate(timeout=20)
     assert (out, err, command.returncode) == ("", f"bellwire: {message}\n", 1)
-    consequence = f"not published: an earlier update of {CHANNEL} failed"
-    for one in refused:
-        assert one.result() == [("upstream", True, message), ("upstream", True, consequence)]
+    for name, one in zip(names, refused, strict=True):
+        assert one.result() == [
+            ("upstream", True, message),
+            ("upstream", True, f"not published: an earlier update of {name} failed"),
+        ]
 
 
-def publish_two(service: RunningService) -> list[tuple[str, bool, str]]:
+def publish_two(service: RunningService, channel: str) -> list[tuple[str, bool, str]]:
     """Publish two updates in one request; return the errors they met."""
-    updates = [{"channel": CHANNEL, "op": "event", "data": "refused"}] * 2
+    updates = [{"channel": channel, "op": "event", "data": "refused"}] * 2
     results = Publisher(HttpOutlet(service.url, service.key)).publish(updates)
     errors = [one for one in results if isinstance(one, BellwireError)]
     return [(error.code, error.is_retryable, error.message) for error in errors]
