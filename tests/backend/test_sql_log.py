@@ -2,10 +2,12 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from backend.conftest import RETENTION_S, Clock
+from backend.conftest import RETENTION_S, Clock, make_sql_log
 from bellwire.errors import Upstream
 from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
@@ -71,3 +73,20 @@ def test_everything_is_there_after_opening_the_file_again(
     assert again.tail(CHANNEL) == position
     assert again.append(CHANNEL, [Draft("event")])[0].position == Position(position.epoch, 2)
     engine.dispose()
+
+
+def test_kept_events_are_found_without_reading_the_state_between_them(tmp_path: Path) -> None:
+    asked: list[tuple[str, Any]] = []
+    engine = open_sqlite(tmp_path / "log.db")
+    log = make_sql_log(engine, Clock())
+    log.append(CHANNEL, [Draft("event", data=1), Draft("set", "k", 1), Draft("event", data=2)])
+    event.listen(engine, "before_cursor_execute", lambda *words: asked.append(words[2:4]))
+    found = log.kept_events(CHANNEL, log.tail(CHANNEL), newest=9, max_bytes=999)
+    assert [update.data for update in found] == [1, 2]
+    statement, values = asked[-1]
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    engine.dispose()
+    assert [row.detail for row in plan] == [
+        "SEARCH updates USING INDEX kept_events (channel=? AND epoch=? AND seq>? AND seq<?)"
+    ]

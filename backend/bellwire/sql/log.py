@@ -9,13 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RowMapping,
+    and_,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from bellwire.epochs import FIRST_GENERATION, generation_of, new_epoch
 from bellwire.ports import Pushed, Receipt, Run, Snapshot
 from bellwire.sql.engine import insert_if_absent, reading, writing
 from bellwire.sql.incarnation import count_append, note_appends
-from bellwire.sql.tables import heads, ids, states, updates
+from bellwire.sql.tables import EVENT, heads, ids, states, updates
 from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update, id_window_ms, wire_id
 from bellwire.wire_json import Json, encode_json, size_bytes
 
@@ -126,7 +137,11 @@ class SqlLog:
         wanted = (
             select(updates)
             .where(updates.c.channel == channel, updates.c.epoch == through.epoch)
-            .where(updates.c.op == "event", updates.c.seq > after, updates.c.seq <= through.seq)
+            .where(
+                updates.c.op == literal_column(EVENT),
+                updates.c.seq > after,
+                updates.c.seq <= through.seq,
+            )
             .order_by(updates.c.seq.desc())
             .limit(newest)
         )
