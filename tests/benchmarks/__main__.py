@@ -12,11 +12,15 @@ from time import perf_counter
 
 import psutil
 from playwright.sync_api import Browser
+from sqlalchemy import Engine
 
 from benchmarks.appends import measure_appends
 from benchmarks.figures import in_words
 from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
+from benchmarks.reads import measure_reads
+from benchmarks.stores import sql_stores
+from benchmarks.writers import WRITERS, measure_writers
 from browsers import running_browser
 from services import running_service
 
@@ -29,7 +33,7 @@ def main() -> None:
     """Print each figure as soon as it is there."""
     with TemporaryDirectory(dir=DISK, prefix="bellwire-bench-") as name, running_browser() as found:
         for label, words in rows(found, Path(name)):
-            print(f"{label:<34} {words}", flush=True)
+            print(f"{label:<34} {words}".rstrip(), flush=True)
 
 
 def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
@@ -46,10 +50,25 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
         for label, times_ms in measure_polls(service):
             yield f"poll over HTTP, {label}", in_words(times_ms)
     yield "append to SQLite, one update", in_words(measure_appends(directory))
+    with sql_stores(directory / "stores") as stores:
+        for name, engine in stores.items():
+            yield from log_rows(name, engine)
     starts_ms = measure_starts(directory / "starts")
     yield "start of the service until ready", " · ".join(f"{one:.0f} ms" for one in starts_ms)
     size_bytes = len(gzip.compress(CLIENT.read_bytes(), 9))
     yield "bellwire.js, gzip -9", f"{size_bytes:,} bytes"
+
+
+def log_rows(name: str, engine: Engine) -> Iterator[tuple[str, str]]:
+    """Yield what one store's log does: appends by writers, reads by length."""
+    writers = ", ".join(map(str, WRITERS))
+    yield f"appends to {name} by {writers} threads", ""
+    for label, rates in measure_writers(engine):
+        yield f"  {label}", " · ".join(map(str, rates))
+    for length, reads in measure_reads(engine):
+        yield f"reads of {name}, {length:,} updates long", ""
+        for label, times_ms in reads.items():
+            yield f"  {label}", in_words(times_ms)
 
 
 def conditions(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
