@@ -150,11 +150,11 @@ def _renew(
 def _turn_page(log: UpdateLog, channel: str, first: Position, page: str, share_bytes: int) -> _Part:
     """Go on with a state after the key `page`; what changed since the first page comes by number.
 
-    In another epoch by now, it begins again.
+    In another epoch by now, it begins again, with the events since.
     """
     snapshot = log.snapshot(channel)
     if snapshot.position.epoch != first.epoch:
-        return _page(snapshot, snapshot.position, None, share_bytes)
+        return _renew(log, channel, first, 0, share_bytes)
     return _page(snapshot, first, page, share_bytes)
 
 

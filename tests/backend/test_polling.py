@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from backend.conftest import RETENTION_S, Clock
 from bellwire.answers import Answer, decode_answer, encode_answer
+from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.cursors import Cursor, decode_cursor
 from bellwire.errors import NotAllowed
 from bellwire.polling import Ask, poll
@@ -151,6 +153,31 @@ def test_what_changes_between_pages_comes_by_its_number(log: UpdateLog) -> None:
     assert run is not None
     assert received.receiver.state == fold({}, run.updates)
     assert not received.is_reset
+
+
+def test_pages_of_an_epoch_that_ended_begin_again_with_the_events_since(
+    dynamodb_log: DynamoDbLog, clock: Clock
+) -> None:
+    for n in range(15):
+        dynamodb_log.append(A, [Draft("set", f"k{n:02d}", f"{n}" + "x" * 90_000)])
+    first = ask(dynamodb_log, {A: None})
+    dynamodb_log.settle_state(A)
+    clock.advance(RETENTION_S)
+    dynamodb_log.append(A, [*events("new epoch"), Draft("set", "k14", "new")])
+    received = receive_answer(Receiver(A), first.channels[A], None)
+    cursor = decode_cursor(first.cursor)
+    again = poll(
+        Ask(cursor.positions, pages=cursor.pages),
+        log=dynamodb_log,
+        may_read=lambda _: True,
+        identity_id=None,
+        poll_after_ms=1,
+    )
+    assert again.channels[A].epoch != first.channels[A].epoch
+    assert [update.data for update in again.channels[A].updates] == ["new epoch"]
+    receiver, _ = follow_pages(dynamodb_log, received.receiver, again)
+    assert receiver.state == dynamodb_log.snapshot(A).state
+    assert receiver.position == dynamodb_log.tail(A)
 
 
 def test_channels_may_be_read_in_parallel(log: UpdateLog) -> None:
