@@ -7,8 +7,11 @@ keeps its own promise of the same (`synchronous_commit`, on unless somebody turn
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,6 +24,21 @@ from bellwire.sql.tables import metadata
 
 BUSY_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Whose turn it is to write a SQLite file, among the threads of this process.
+
+    SQLite's own waiting is by sleeping and trying again: with many writers one of them may find
+    the file locked for a second on end.
+    """
+
+    lock: Lock
+    timeout_s: float
+
+
+_turns: WeakKeyDictionary[Engine, _Turn] = WeakKeyDictionary()
 
 
 def open_sqlite(
@@ -44,6 +62,7 @@ def open_sqlite(
         )
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        _turns[engine] = _Turn(Lock(), busy_timeout_ms / 1000)
         metadata.create_all(engine)
         with writing(engine) as connection:
             claim_sqlite(connection, path)
@@ -97,10 +116,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
         options["isolation_level"] = "READ COMMITTED"
     with (
         mapped_errors("the update log"),
+        _turn(engine),
         engine.connect().execution_options(**options) as connection,
         connection.begin(),
     ):
         yield connection
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    turn = _turns.get(engine)
+    if turn is None:
+        yield
+        return
+    if not turn.lock.acquire(timeout=turn.timeout_s):
+        raise Upstream("the update log could not be used: database is locked")
+    try:
+        yield
+    finally:
+        turn.lock.release()
 
 
 def insert_if_absent(connection: Connection, table: Table, **values: object) -> None:
