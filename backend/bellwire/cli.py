@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _abandon_stdout()  # whoever read us has gone, and there is nobody to tell
         return 1
+    except ModuleNotFoundError as error:
+        return _fail(f"this needs the package {error.name}: pip install 'bellwire[local]'")
     except OSError as error:
         _abandon_stdout()
         return _fail(str(error))

@@ -14,6 +14,14 @@ declare global {
   }
 }
 
+/** The command line looks for the service here unless it is told otherwise. */
+const USUAL_ORIGIN = "http://127.0.0.1:8080";
+
+const command = document.querySelector(".command code");
+if (command && location.origin !== USUAL_ORIGIN) {
+  command.prepend(`BELLWIRE_URL=${location.origin} `);
+}
+
 const client = connect({ url: "/v1" });
 const page = new Page(client, document);
 window.bellwireDashboard = { client, delays: page.delays };
