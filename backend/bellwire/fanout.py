@@ -27,8 +27,8 @@ from bellwire.updates import (
 
 logger = logging.getLogger(__name__)
 
-DOORBELL_UPDATES: Final = 1_000
-DOORBELL_BYTES: Final = 1_048_576
+MAX_UPDATES: Final = 1_000
+MAX_BYTES: Final = 1_048_576
 MAX_TRIES: Final = 5  # turns that a mark is kept for a gap to close
 
 
@@ -93,7 +93,13 @@ class InlineFanOut:
         merged = {key: merge(pushed) for key, pushed in collected.items()}
         if not merged:
             return
-        refused = set(self._log.mark_pushed([pushed[0] for pushed in merged.values()]))
+        try:
+            refused = set(self._log.mark_pushed([pushed[0] for pushed in merged.values()]))
+        except Upstream:
+            with self._lock:
+                for key, pushed in merged.items():
+                    self._pushed.setdefault(key, []).extend(pushed)
+            raise
         with self._lock:
             for key, pushed in merged.items():
                 tries = self._tries.pop(key, 0) + 1 if pushed[0] in refused else 0
@@ -127,23 +133,22 @@ def merge(pushed: Sequence[Pushed]) -> list[Pushed]:
 
 
 def answer_doorbell(channel: str, *, log: PushableLog, broker: Broker, stage: str) -> int:
-    """Push what is in the log beyond the channel's mark, and fold its state; return how much.
+    """Push what the log holds by now beyond the channel's mark, fold its state; return how much.
 
     Order, redelivery and replays need no other care: it reads the log, not the doorbell.
 
     Raises:
         Upstream: the log or the broker failed; ring again.
     """
-    count = 0
-    while True:
-        run = log.unpushed(channel, max_updates=DOORBELL_UPDATES, max_bytes=DOORBELL_BYTES)
-        if run is None:
-            break
+    goal, count = log.tail(channel), 0
+    while (run := log.unpushed(channel, max_updates=MAX_UPDATES, max_bytes=MAX_BYTES)) is not None:
         updates = [(Position(run.epoch, update.seq), update) for update in run.updates]
         for envelope in envelopes_of(channel, updates):
             hand_over(envelope, broker, stage)
         log.mark_pushed([Pushed(channel, run.epoch, None, run.last)])
         count += len(updates)
+        if run.epoch == goal.epoch and run.last >= goal.seq:
+            break  # what has come meanwhile is for whoever rings next: others wait
     log.settle_state(channel)
     return count
 

@@ -23,6 +23,7 @@ class _Waiting:
     """One caller: what it appends, and what became of it."""
 
     drafts: Sequence[Draft]
+    size_bytes: int
     woken: Event = field(default_factory=Event)
     receipts: list[Receipt] | None = None
     error: BaseException | None = None
@@ -45,7 +46,7 @@ class GroupingAppends:
 
     def append(self, channel: str, drafts: Sequence[Draft]) -> list[Receipt]:
         """See `Appends.append`."""
-        mine = _Waiting(drafts)
+        mine = _Waiting(drafts, sum(size_bytes(encode_publication("", d)) for d in drafts))
         with self._lock:
             queue = self._queues.setdefault(channel, [])
             queue.append(mine)
@@ -57,6 +58,11 @@ class GroupingAppends:
         if mine.error is not None:
             raise mine.error
         return mine.receipts or []
+
+    def waiting(self, channel: str) -> int:
+        """Count the callers whose append on a channel is under way or to come."""
+        with self._lock:
+            return len(self._queues.get(channel, ()))
 
     def _lead(self, channel: str) -> None:
         """Append for whoever waits, oldest first; then the first who still waits leads."""
@@ -83,7 +89,7 @@ def _first_group(queue: Sequence[_Waiting]) -> list[_Waiting]:
     group, count, used = list[_Waiting](), 0, 0
     for one in queue:
         count += len(one.drafts)
-        used += sum(size_bytes(encode_publication("", draft)) for draft in one.drafts)
+        used += one.size_bytes
         if group and (count > MAX_GROUP or used > MAX_GROUP_BYTES):
             break
         group.append(one)

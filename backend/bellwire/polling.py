@@ -18,6 +18,7 @@ from bellwire.wire_json import Json, size_bytes
 
 MAX_ANSWER_BYTES = 1_048_576  # protocol §1
 MAX_CONTENT_BYTES = MAX_ANSWER_BYTES - 8_192  # the rest is for the cursor and the frame
+FRAME_BYTES = 1_024  # of one channel: its name, its fields, the key that its page ends at
 DEFAULT_LIMIT = 500
 
 
@@ -73,12 +74,12 @@ def poll(
     for name, channel in channels.items():
         if not may_read(channel):
             raise NotAllowed(f"you may not read {name}", name)
-    share_bytes = MAX_CONTENT_BYTES // len(channels)
+    share_bytes = MAX_CONTENT_BYTES // len(channels) - FRAME_BYTES
     read = in_parallel(
         lambda name: _read(log, channels[name], name, ask, share_bytes), list(channels)
     )
     parts = dict(zip(channels, read, strict=True))
-    fitted = _fit(parts, ask.positions)
+    fitted = _fit(parts, ask)
     return Answer(
         cursor=encode_cursor(_cursor_of(fitted)),
         poll_after_ms=poll_after_ms,
@@ -186,19 +187,30 @@ def _newest_within(events: tuple[Update, ...], room_bytes: int) -> tuple[Update,
     return tuple(reversed(kept))
 
 
-def _fit(parts: Mapping[str, _Part], positions: Mapping[str, Position | None]) -> dict[str, _Part]:
+def _fit(parts: Mapping[str, _Part], ask: Ask) -> dict[str, _Part]:
     """Keep the answer within its size: what does not fit waits, the smallest come first."""
     room_bytes = MAX_CONTENT_BYTES
     fitted: dict[str, _Part] = {}
     for name in sorted(parts, key=lambda name: parts[name].size_bytes):
-        part, here = parts[name], positions[name]
+        part = parts[name]
         room_bytes -= part.size_bytes
         if room_bytes < 0 and fitted:
-            if here is None:
-                raise TooLarge(
-                    "the first answer does not fit 1 MiB: ask for fewer channels at once"
-                )
-            wait = ChannelAnswer(here.epoch, here.seq, here.seq, is_recovered=True)
-            part = _Part(wait, has_more=True)
+            part = _wait(ask.positions[name], ask.pages.get(name))
         fitted[name] = part
     return {name: fitted[name] for name in parts}
+
+
+def _wait(here: Position | None, page: str | None) -> _Part:
+    """Answer that a channel stands where it stood, in the middle of its pages if it was there."""
+    if here is None:
+        raise TooLarge("the first answer does not fit 1 MiB: ask for fewer channels at once")
+    is_paging = page is not None
+    answer = ChannelAnswer(
+        here.epoch,
+        here.seq,
+        here.seq,
+        is_recovered=not is_paging,
+        state={} if is_paging else None,
+        next_key=page,
+    )
+    return _Part(answer, has_more=True)

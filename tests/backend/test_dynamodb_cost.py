@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from backend.doubles import KeepingBroker
 from backend.dynamodb_meter import Meter, item_bytes
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables
+from bellwire.fanout import answer_doorbell
 from bellwire.polling import Ask, poll
 from bellwire.updates import Draft, Position
 
@@ -47,6 +49,11 @@ Case = Callable[[DynamoDbLog, Meter], None]
 
 def small_event(log: DynamoDbLog, _: Meter) -> None:
     log.append(CHANNEL, [event()])
+
+
+def event_and_doorbell(log: DynamoDbLog, _: Meter) -> None:
+    log.append(CHANNEL, [event()])
+    answer_doorbell(CHANNEL, log=log, broker=KeepingBroker(), stage="dev")
 
 
 def event_with_id(log: DynamoDbLog, _: Meter) -> None:
@@ -99,6 +106,7 @@ def poll_with_ten_updates(log: DynamoDbLog, meter: Meter) -> None:
 
 CASES: dict[str, Case] = {
     "small event, warm tail": small_event,
+    "small event, pushed and folded by a doorbell": event_and_doorbell,
     "event with a caller's id": event_with_id,
     "event of 5 KB": event_of_5_kb,
     "set of a key, state folded": keyed_set,

@@ -1,6 +1,9 @@
 """Marks and doorbells: what a crash or a failure left unpushed is pushed, in order, once known."""
 
+import sqlite3
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +97,55 @@ def test_a_gap_that_nobody_closes_is_left_to_the_doorbell(log: PushableLog) -> N
     for _ in range(7):
         fan_out.flush()
     assert ring(log, broker) == 4
+
+
+def test_a_mark_is_kept_for_five_turns_only(sql_log: SqlLog) -> None:
+    marked = list[list[Pushed]]()
+
+    class Counting(SqlLog):
+        def mark_pushed(self, pushed: Sequence[Pushed]) -> list[Pushed]:
+            marked.append(list(pushed))
+            return list(pushed)
+
+    sql_log.__class__ = Counting
+    fan_out = InlineFanOut(sql_log, KeepingBroker(), "dev")
+    publish([Publication(CHANNEL, Draft("event", data=1))], log=sql_log, fan_out=fan_out)
+    for _ in range(9):
+        fan_out.flush()
+    assert len(marked) == 5
+
+
+def test_a_doorbell_ends_while_others_go_on_publishing(log: PushableLog) -> None:
+    class Publishing(KeepingBroker):
+        def publish(self, topic: str, payload: bytes) -> None:
+            super().publish(topic, payload)
+            append(log, "meanwhile")
+
+    append(log, 1, 2)
+    assert ring(log, Publishing()) == 2
+    assert ring(log, KeepingBroker()) == 1
+
+
+def test_marks_that_could_not_be_written_are_kept(sql_log: SqlLog, tmp_path: Path) -> None:
+    broker = KeepingBroker()
+    fan_out = InlineFanOut(sql_log, broker, "dev")
+    publish([Publication(CHANNEL, Draft("event", data=1))], log=sql_log, fan_out=fan_out)
+    other = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Upstream, match="locked"):
+        fan_out.flush()
+    other.execute("ROLLBACK")
+    other.close()
+    fan_out.flush()
+    assert ring(sql_log, broker) == 0
+
+
+def test_what_expired_unpushed_is_nobodys_to_push(sql_log: SqlLog, clock: Clock) -> None:
+    append(sql_log, "expires")
+    clock.advance(RETENTION_S + 1)
+    assert sql_log.channels_to_push(idle_ms=0, behind_ms=0) == [CHANNEL]
+    sql_log.expire()
+    assert sql_log.channels_to_push(idle_ms=0, behind_ms=0) == []
 
 
 def test_a_crash_between_append_and_push_is_healed_in_order(log: PushableLog) -> None:

@@ -13,6 +13,7 @@ from bellwire.errors import NotAllowed
 from bellwire.polling import Ask, poll
 from bellwire.ports import UpdateLog
 from bellwire.receiving import Receiver, receive_answer
+from bellwire.sql.log import SqlLog
 from bellwire.updates import ORIGIN, Draft, Position, fold
 from bellwire.wire_json import encode_json
 
@@ -136,6 +137,37 @@ def test_a_large_state_comes_in_pages_and_is_shown_when_whole(log: UpdateLog) ->
     assert receiver.state == values
     assert receiver.position == log.tail(A)
     assert answers == 4
+
+
+@pytest.mark.parametrize(
+    ("channels", "sizes"),
+    [(50, [200] * 120), (15, [1_000, 95_000, 95_000]), (30, [400] * 100)],
+    ids=["many small", "few large", "between"],
+)
+def test_many_channels_in_pages_are_all_whole_in_the_end(
+    sql_log: SqlLog, channels: int, sizes: list[int]
+) -> None:
+    names = [f"public/c{n:02d}" for n in range(channels)]
+    for name in names:
+        drafts = [Draft("set", f"k{n:03d}", "x" * size) for n, size in enumerate(sizes)]
+        for at in range(0, len(drafts), 50):
+            sql_log.append(name, drafts[at : at + 50])
+    receivers = {name: Receiver(name) for name in names}
+    asking = Ask(dict.fromkeys(names))
+    for _ in range(40):
+        answer = poll(
+            asking, log=sql_log, may_read=lambda _: True, identity_id=None, poll_after_ms=1
+        )
+        assert len(encode_json(encode_answer(answer))) <= 1_048_576
+        for name, part in answer.channels.items():
+            receiver = receivers[name]
+            receivers[name] = receive_answer(receiver, part, receiver.position).receiver
+        if not answer.has_more:
+            break
+        cursor = decode_cursor(answer.cursor)
+        asking = Ask(cursor.positions, pages=cursor.pages)
+    assert not answer.has_more
+    assert {len(receiver.state) for receiver in receivers.values()} == {len(sizes)}
 
 
 def test_what_changes_between_pages_comes_by_its_number(log: UpdateLog) -> None:

@@ -90,3 +90,13 @@ def test_kept_events_are_found_without_reading_the_state_between_them(tmp_path: 
     assert [row.detail for row in plan] == [
         "SEARCH updates USING INDEX kept_events (channel=? AND epoch=? AND seq>? AND seq<?)"
     ]
+
+
+def test_expiry_goes_in_pieces(
+    sql_log: SqlLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bellwire.sql.log.EXPIRE_PIECE", 10)
+    for _ in range(5):
+        sql_log.append(CHANNEL, [Draft("event", data=n) for n in range(7)])
+    clock.advance(RETENTION_S + 1)
+    assert (sql_log.expire(), sql_log.expire()) == (35, 0)

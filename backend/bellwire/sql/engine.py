@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -24,6 +24,7 @@ from bellwire.sql.tables import metadata
 
 BUSY_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 15_000
+STARTING_LOCK: Final = 0x62656C6C  # "bell": any number that no other program uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,10 @@ def open_postgres(
             isolation_level="REPEATABLE READ",  # what is read together is of one moment
             connect_args={"options": options, "connect_timeout": 5},
         )
-        metadata.create_all(engine)
         with writing(engine) as connection:
+            # One at a time: CREATE TABLE IF NOT EXISTS of two who start together can collide.
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({STARTING_LOCK})"))
+            metadata.create_all(connection)
             claim_postgres(connection)
     return engine
 

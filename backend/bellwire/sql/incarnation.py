@@ -2,10 +2,13 @@
 
 A store that went back in time would give numbers out again that clients have seen, and what they
 carry the second time would vanish without a sign. So the database is compared with something that
-does not travel with it: for SQLite a file beside it, which knows its own place and how many appends
-it has seen; for PostgreSQL the cluster's identity, its timeline (a recovery begins a new one) and
-the database's own number. A logical restore into the very same database is for `renew_epochs`, a
-step of the runbook.
+does not travel with it.
+
+For SQLite these are two files beside it. The anchor is made once and never touched again: its
+change time, which no copy and no archive can bring along, tells whether it is still the one that
+was made here. The mark notes that, and how many appends there were. For PostgreSQL it is the
+cluster's identity, its timeline (a recovery begins a new one) and the database's own number. A
+logical restore into the very same database is for `renew_epochs`, a step of the runbook.
 """
 
 import json
@@ -21,6 +24,7 @@ from bellwire.errors import Upstream
 from bellwire.sql.tables import heads, stores
 
 SCHEMA: Final = 1
+MARK_BYTES: Final = 256
 
 _POSTGRES_IDENTITY: Final = text(
     "SELECT system_identifier || '.' || timeline_id || '.' || oid"
@@ -35,12 +39,13 @@ def claim_sqlite(connection: Connection, path: Path) -> None:
     Raises:
         Upstream: the store is of another version of Bellwire.
     """
-    mark = _mark_file(path)
     row = _read_row(connection)
     if row is None:
         _insert_row(connection, token_hex(16))
-    elif not _is_this_store(mark, *row):
+    elif not _is_this_store(path, *row):
         renew_epochs(connection, token_hex(16))
+    if not _anchor_file(path).exists():
+        _anchor_file(path).touch(mode=0o600)
     note_appends(connection, path)
 
 
@@ -84,26 +89,27 @@ def note_appends(connection: Connection, path: Path) -> None:
     row = _read_row(connection)
     if row is None:
         return
-    mark = _mark_file(path)
-    descriptor = os.open(mark, os.O_RDWR | os.O_CREAT, 0o600)
+    noted = {"incarnation": row[0], "appends": row[1], "anchor": _identity_of(_anchor_file(path))}
+    descriptor = os.open(_mark_file(path), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # In place, since the file's own number is how it knows that it was not copied.
-        inode = os.fstat(descriptor).st_ino
-        content = json.dumps({"incarnation": row[0], "appends": row[1], "inode": inode}).encode()
-        os.pwrite(descriptor, content.ljust(256), 0)
+        os.pwrite(descriptor, json.dumps(noted).encode().ljust(MARK_BYTES), 0)
     finally:
         os.close(descriptor)
 
 
-def _is_this_store(mark: Path, incarnation: str, appends: int) -> bool:
+def _is_this_store(path: Path, incarnation: str, appends: int) -> bool:
     try:
-        with mark.open("rb") as file:
-            noted = json.loads(file.read())
-            place = os.fstat(file.fileno()).st_ino
-            is_same: bool = noted["incarnation"] == incarnation and noted["inode"] == place
-            return is_same and int(noted["appends"]) <= appends
+        noted = json.loads(_mark_file(path).read_bytes())
+        is_same: bool = noted["incarnation"] == incarnation
+        is_here: bool = noted["anchor"] == _identity_of(_anchor_file(path))
+        return is_same and is_here and int(noted["appends"]) <= appends
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _identity_of(anchor: Path) -> list[int]:
+    status = anchor.stat()
+    return [status.st_ino, status.st_ctime_ns]
 
 
 def _read_row(connection: Connection) -> tuple[str, int] | None:
@@ -123,3 +129,7 @@ def _insert_row(connection: Connection, incarnation: str) -> None:
 
 def _mark_file(path: Path) -> Path:
     return path.with_name(path.name + ".mark")
+
+
+def _anchor_file(path: Path) -> Path:
+    return path.with_name(path.name + ".anchor")

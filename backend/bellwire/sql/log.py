@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     RowMapping,
     and_,
     delete,
+    exists,
     func,
     insert,
     literal_column,
     select,
+    tuple_,
     update,
 )
 
@@ -31,6 +34,7 @@ from bellwire.updates import ORIGIN, Draft, Position, Update, encode_update, id_
 from bellwire.wire_json import Json, encode_json, size_bytes
 
 ROWS_AT_ONCE: Final = 100
+EXPIRE_PIECE: Final = 5_000
 
 
 class SqlLog:
@@ -204,7 +208,7 @@ class SqlLog:
             rows = connection.execute(
                 select(heads.c.channel)
                 .outerjoin(updates, first)
-                .where(heads.c.pushed < heads.c.seq)
+                .where(heads.c.pushed < heads.c.seq, _is_held_beyond_mark())
                 .where(
                     (heads.c.appended_at_ms <= now_ms - idle_ms)
                     | (func.coalesce(updates.c.at_ms, 0) <= now_ms - behind_ms)
@@ -218,13 +222,22 @@ class SqlLog:
             note_appends(connection, path)
 
     def expire(self) -> int:
-        """Delete what is past its retention; return how many updates that were."""
-        now_ms = self._now_ms()
+        """Delete what is past its retention; return how many updates that were.
+
+        In pieces, each a transaction: publishers wait for one piece, not for all.
+        """
+        now_ms, count = self._now_ms(), 0
         with writing(self._engine) as connection:
             connection.execute(delete(ids).where(ids.c.expires_at_ms < now_ms))
-            return connection.execute(
-                delete(updates).where(updates.c.expires_at_ms < now_ms)
-            ).rowcount
+        key = tuple_(updates.c.channel, updates.c.epoch, updates.c.seq)
+        old = select(updates.c.channel, updates.c.epoch, updates.c.seq)
+        piece = old.where(updates.c.expires_at_ms < now_ms).limit(EXPIRE_PIECE)
+        while True:
+            with writing(self._engine) as connection:
+                found = connection.execute(delete(updates).where(key.in_(piece))).rowcount
+            count += found
+            if found < EXPIRE_PIECE:
+                return count
 
     def _lock_head(self, connection: Connection, channel: str, now_ms: int) -> tuple[Position, int]:
         """Take the channel's counter for this transaction, making it if there is none."""
@@ -263,6 +276,15 @@ class SqlLog:
                 expires_at_ms=receipt.at_ms + id_window_ms(draft_id, self._id_window_ms),
             )
         )
+
+
+def _is_held_beyond_mark() -> ColumnElement[bool]:
+    held = updates.alias()
+    return exists().where(
+        held.c.channel == heads.c.channel,
+        held.c.epoch == heads.c.epoch,
+        held.c.seq > heads.c.pushed,
+    )
 
 
 def _read_tail(connection: Connection, channel: str) -> Position:

@@ -6,6 +6,8 @@ they came, and pushes what a crash, a full disk or a broker that was away has le
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -43,13 +45,35 @@ class OutboxLoop:
 
     def turn(self, *, idle_ms: int = IDLE_MS) -> None:
         """Write down what has been pushed, then push what has not; failures wait a turn."""
+        failures = [self._try(self._fan_out.flush), self._try(self._note_appends)]
+        for channel in self._channels(idle_ms):
+            failures.append(self._try(partial(self._ring, channel)))
+            failures.append(self._try(self._fan_out.flush))
+        failure = next(filter(None, failures), None)
+        if failure is not None and not self._is_failing:
+            logger.warning("the outbox waits, will try again: %s", failure)
+        self._is_failing = failure is not None
+
+    def _channels(self, idle_ms: int) -> list[str]:
+        found: list[str] = []
+        self._try(
+            lambda: found.extend(self._log.channels_to_push(idle_ms=idle_ms, behind_ms=BEHIND_MS))
+        )
+        return found
+
+    def _ring(self, channel: str) -> None:
+        answer_doorbell(channel, log=self._log, broker=self._broker, stage=self._stage)
+
+    def _note_appends(self) -> None:
+        self._log.note_appends(self._path)
+
+    def _try(self, step: Callable[[], None]) -> str | None:
+        """Do one step, whose failure must not keep the others from being done."""
         try:
-            self._fan_out.flush()
-            self._log.note_appends(self._path)
-            for channel in self._log.channels_to_push(idle_ms=idle_ms, behind_ms=BEHIND_MS):
-                answer_doorbell(channel, log=self._log, broker=self._broker, stage=self._stage)
-            self._is_failing = False
+            step()
         except BellwireError as error:
-            if not self._is_failing:
-                logger.warning("the outbox waits, will try again: %s", error.message)
-            self._is_failing = True
+            return error.message
+        except Exception as error:
+            logger.exception("the outbox met what nobody foresaw")
+            return repr(error)
+        return None

@@ -230,6 +230,8 @@ async def _expire(log: SqlLog) -> None:
             await asyncio.to_thread(log.expire)
         except BellwireError as error:
             logger.warning("deleting old updates failed, will try again: %s", error.message)
+        except Exception:
+            logger.exception("deleting old updates met what nobody foresaw")
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
