@@ -9,14 +9,14 @@ import contextlib
 import hashlib
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bellwire_local.http_messages import HttpAnswer, HttpRequest
+from bellwire_local.http_messages import HttpAnswer, HttpRequest, Operation
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +25,15 @@ KEPT_BODY_BYTES = 131_072
 
 _SHUTDOWN_WAIT_S = 1
 
-Operation = Callable[[HttpRequest], HttpAnswer]
 
-
-def make_app(cognito: Operation, data_plane: Operation) -> ASGIApp:
-    """Build the ASGI application: `/` is Cognito's, every other path the IoT data plane's."""
+def make_app(operation: Operation) -> ASGIApp:
+    """Build the ASGI application around what answers requests."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        operation = cognito if request.url.path == "/" else data_plane
         try:
-            answer = operation(await _read(request))
+            answering = operation(await _read(request))
+            answer = answering if isinstance(answering, HttpAnswer) else await answering
         except ClientDisconnect:
             return  # hung up in the middle of the request: there is nobody to answer
         response = Response(answer.body, answer.status, dict(answer.headers))

@@ -1,6 +1,6 @@
 """An HTTP request and its answer as values, so that the operations behind the port stay pure."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -29,3 +29,8 @@ class HttpAnswer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+
+
+Answer = HttpAnswer | Awaitable[HttpAnswer]
+Operation = Callable[[HttpRequest], Answer]
+"""A service: most answer at once; what has to ask others over the network answers in its time."""

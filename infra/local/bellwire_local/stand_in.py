@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
+from bellwire_local.aws_routes import make_router
 from bellwire_local.identity.cognito import CognitoIdentity
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.identities import GuestIdentities
 from bellwire_local.identity.keyring import open_keyring
 from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
-from bellwire_local.iot.policies import PolicyDocument
-from bellwire_local.iot.sigv4 import Verifier
 from bellwire_local.listening import authority_of, bind
 
 WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
@@ -28,16 +29,19 @@ _EXPIRY_CHECK_S = 1.0
 
 @dataclass(frozen=True)
 class StandInSettings:
-    """What a stand-in is told. Port 0 means any free one; `roles` are rendered policy documents."""
+    """What a stand-in is told. Port 0 means any free one; policy documents come rendered.
+
+    `account_id` is the home account, which holds the identity pool.
+    """
 
     data_dir: Path
-    roles: Mapping[str, PolicyDocument] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    pool: PoolSettings = field(default_factory=PoolSettings)
     region: str = "us-east-1"
     account_id: str = "000000000000"
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
-    guests: bool = True
 
 
 class StandIn:
@@ -60,25 +64,41 @@ class StandIn:
         keyring = open_keyring(settings.data_dir)
         self.identity_pool_id = f"{settings.region}:{keyring.pool_guid}"
         self._issuer = CredentialIssuer(keyring.master_key)
-        self.authorizer = Authorizer(settings.region, settings.account_id, settings.roles)
-        self.broker = Broker(self.authorizer, monotonic_s)
+        accounts = {settings.account_id: Account(), **settings.accounts}
+        self._accounts = accounts
+        authorizers = {
+            account_id: Authorizer(
+                settings.region,
+                account_id,
+                {name: role.policy for name, role in account.roles.items()},
+            )
+            for account_id, account in accounts.items()
+        }
+        brokers = {
+            account_id: Broker(authorizer, monotonic_s)
+            for account_id, authorizer in authorizers.items()
+        }
+        self._brokers = brokers
+        self.authorizer = authorizers[settings.account_id]
+        self.broker = brokers[settings.account_id]
         look_up = self._issuer.look_up
         data_plane = DataPlane(
-            self.broker,
-            self.authorizer,
+            brokers,
+            authorizers,
             Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
             wall_clock_s,
         )
         cognito = CognitoIdentity(
+            account_id=settings.account_id,
             pool_id=self.identity_pool_id,
+            guest_role=settings.pool.unauthenticated_role,
             identities=GuestIdentities(keyring.master_key, settings.region, self.identity_pool_id),
             issuer=self._issuer,
-            guests=settings.guests,
             wall_clock_s=wall_clock_s,
         )
-        self._app = make_app(cognito.answer, data_plane.answer)
+        self._app = make_app(make_router(cognito=cognito.answer, data_plane=data_plane.answer))
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
-        self._websocket_port = WebSocketPort(self.broker, upgrades, wall_clock_s)
+        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s)
         self._http_port: HttpPort | None = None
         self._expiring: asyncio.Task[None] | None = None
         self.iot_url = ""
@@ -89,10 +109,12 @@ class StandIn:
 
         On AWS the holder would be an IAM user with the role's policy: no session token, no expiry.
         """
-        if role not in self._settings.roles:
-            known = ", ".join(sorted(self._settings.roles)) or "none"
+        roles = self._accounts[self._settings.account_id].roles
+        if role not in roles:
+            known = ", ".join(sorted(roles)) or "none"
             raise ValueError(f"no role {role!r}; there are: {known}")
-        return self._issuer.issue_long_lived(Principal(role, session_name))
+        principal = Principal(self._settings.account_id, role, session_name)
+        return self._issuer.issue_long_lived(principal)
 
     async def start(self) -> None:
         """Open both ports.
@@ -125,4 +147,5 @@ class StandIn:
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(_EXPIRY_CHECK_S)
-            self.broker.expire()
+            for broker in self._brokers.values():
+                broker.expire()

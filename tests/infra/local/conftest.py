@@ -23,7 +23,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from bellwire_local.iot.policies import PolicyDocument
+from bellwire_local.accounts import Account, Role
+from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
 
@@ -308,6 +309,11 @@ def _ask(
         return HttpReply(response.status, received, content)
 
 
+def account_of(roles: Mapping[str, PolicyDocument]) -> dict[str, Account]:
+    """The home account with these roles, assumable by nobody."""
+    return {"000000000000": Account({name: Role(policy) for name, policy in roles.items()})}
+
+
 @pytest.fixture(scope="session")
 def roles() -> dict[str, PolicyDocument]:
     """The project's policy documents, rendered for stage `dev`."""
@@ -321,7 +327,10 @@ def running_aws(
 ) -> Iterator[Aws]:
     clock = Clock()
     settings = StandInSettings(
-        data_dir=tmp_path_factory.mktemp("stand_in"), roles=roles, iot_port=0, aws_port=0
+        data_dir=tmp_path_factory.mktemp("stand_in"),
+        accounts=account_of(roles),
+        iot_port=0,
+        aws_port=0,
     )
     stand_in = StandIn(settings, wall_clock_s=clock.wall_s, monotonic_s=clock.monotonic_s)
     with running_in_thread(stand_in) as running:

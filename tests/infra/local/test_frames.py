@@ -20,7 +20,7 @@ def test_packets_may_be_cut_and_joined_by_frames(aws: "Aws") -> None:
         raw.send(bytes((byte,)))
     assert raw.read_frame() == CONNACK
     ping = mqtt.encode(mqtt.PingReq())
-    raw.send(mqtt.encode(mqtt.Subscribe(1, (("dev/public/x", 0),))) + ping + ping)
+    raw.send(mqtt.encode(mqtt.Subscribe(1, (mqtt.Wish("dev/public/x"),))) + ping + ping)
     assert raw.read_frame() == b"\x90\x03\x00\x01\x00" + b"\xd0\x00" * 2  # one frame for the three
 
 
@@ -68,7 +68,7 @@ def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(aws: "Aw
     stalled = aws.connect_raw(signer)
     stalled.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
     assert stalled.read_frame() == CONNACK
-    stalled.send(mqtt.encode(mqtt.Subscribe(1, (("dev/public/flood", 0),))))
+    stalled.send(mqtt.encode(mqtt.Subscribe(1, (mqtt.Wish("dev/public/flood"),))))
     assert stalled.read_frame() == b"\x90\x03\x00\x01\x00"
     reader = aws.connect(aws.guest())
     reader.subscribe("dev/public/flood")

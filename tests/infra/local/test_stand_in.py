@@ -10,15 +10,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bellwire_local.accounts import PoolSettings
 from bellwire_local.errors import (
     DataDirectoryUnusable,
     PolicyRefused,
     PortInUse,
     PortUnusable,
 )
-from bellwire_local.iot.policies import PolicyDocument
+from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
+from infra.local.conftest import account_of
 
 if TYPE_CHECKING:
     from infra.local.conftest import Aws
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def settings(tmp_path: Path, roles: dict[str, PolicyDocument]) -> StandInSettings:
-    return StandInSettings(data_dir=tmp_path, roles=roles, iot_port=0, aws_port=0)
+    return StandInSettings(data_dir=tmp_path, accounts=account_of(roles), iot_port=0, aws_port=0)
 
 
 def _enter(stand_in: StandIn) -> None:
@@ -93,7 +95,11 @@ def test_a_policy_that_cannot_be_enforced_keeps_it_from_starting(
     settings: StandInSettings,
 ) -> None:
     with pytest.raises(PolicyRefused, match="guest_role"):
-        StandIn(replace(settings, roles={"guest_role": {"Version": "2012-10-17", "X": 1}}))
+        StandIn(
+            replace(
+                settings, accounts=account_of({"guest_role": {"Version": "2012-10-17", "X": 1}})
+            )
+        )
 
 
 def test_credentials_of_an_unknown_role(settings: StandInSettings) -> None:
@@ -102,7 +108,9 @@ def test_credentials_of_an_unknown_role(settings: StandInSettings) -> None:
 
 
 def test_guests_can_be_switched_off(settings: StandInSettings, running_aws: "Aws") -> None:
-    with running_in_thread(StandIn(replace(settings, guests=False))) as running:
+    with running_in_thread(
+        StandIn(replace(settings, pool=PoolSettings(unauthenticated_role=None)))
+    ) as running:
         aws = type(running_aws)(running, running_aws.clock)
         target = {"X-Amz-Target": "AWSCognitoIdentityService.GetId"}
         body = json.dumps({"IdentityPoolId": running.stand_in.identity_pool_id}).encode()

@@ -30,6 +30,7 @@ from bellwire.policies import Place, load_policy
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
+from bellwire_local.accounts import Account, Role
 from bellwire_local.aws_http import HttpPort
 from bellwire_local.dev.front import Front
 from bellwire_local.dev.host_job import HostJob
@@ -119,7 +120,7 @@ class DevService:
         stand_in = StandIn(
             StandInSettings(
                 data_dir=settings.data_dir,
-                roles={role: load_policy(role, PLACE) for role in ROLES},
+                accounts={ACCOUNT_ID: Account(_roles())},
                 region=REGION,
                 account_id=ACCOUNT_ID,
                 host=settings.host,
@@ -156,6 +157,10 @@ class DevService:
         demo.start()
         # In a thread: the job's last publish needs this loop to answer it.
         self._until_stopped.push_async_callback(asyncio.to_thread, demo.stop)
+
+
+def _roles() -> dict[str, Role]:
+    return {name: Role(load_policy(name, PLACE)) for name in ROLES}
 
 
 def _broker(stand_in: StandIn, job: Credentials) -> IotBroker:

@@ -16,7 +16,6 @@ from bellwire_local.identity.principals import COGNITO_SESSION_NAME, Principal
 logger = logging.getLogger(__name__)
 
 TARGET_PREFIX = "AWSCognitoIdentityService."
-GUEST_ROLE = "guest_role"
 CREDENTIALS_LIFETIME_S = 3600
 """Source: https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_Credentials.html"""
 
@@ -49,16 +48,18 @@ class CognitoIdentity:
     def __init__(
         self,
         *,
+        account_id: str,
         pool_id: str,
         identities: GuestIdentities,
         issuer: CredentialIssuer,
-        guests: bool,
+        guest_role: str | None,
         wall_clock_s: Callable[[], float],
     ) -> None:
+        self._account_id = account_id
         self._pool_id = pool_id
         self._identities = identities
         self._issuer = issuer
-        self._guests = guests
+        self._guest_role = guest_role
         self._wall_clock_s = wall_clock_s
         self._operations = {
             "GetId": self._get_id,
@@ -103,9 +104,13 @@ class CognitoIdentity:
             raise CognitoRefusal(
                 "ResourceNotFoundException", f"Identity '{identity_id}' not found."
             )
-        self._check_logins(parameters)
         guest = Principal(
-            GUEST_ROLE, COGNITO_SESSION_NAME, identity_id, self._pool_id, ("unauthenticated",)
+            self._account_id,
+            self._check_logins(parameters),
+            COGNITO_SESSION_NAME,
+            identity_id,
+            self._pool_id,
+            ("unauthenticated",),
         )
         expires_at = int(self._wall_clock_s()) + CREDENTIALS_LIFETIME_S
         issued = self._issuer.issue_temporary(guest, expires_at)
@@ -117,17 +122,18 @@ class CognitoIdentity:
         }
         return {"IdentityId": identity_id, "Credentials": credentials}
 
-    def _check_logins(self, parameters: dict[str, object]) -> None:
+    def _check_logins(self, parameters: dict[str, object]) -> str:
         if parameters.get("Logins"):
             raise CognitoRefusal(
                 "NotAuthorizedException",
                 "Token is not from a supported provider of this identity pool.",
             )
-        if not self._guests:
+        if self._guest_role is None:
             raise CognitoRefusal(
                 "NotAuthorizedException",
                 "Unauthenticated access is not supported for this identity pool.",
             )
+        return self._guest_role
 
 
 def _read_parameters(body: bytes | None) -> dict[str, object]:

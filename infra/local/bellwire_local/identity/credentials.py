@@ -57,7 +57,7 @@ class CredentialIssuer:
 
     def issue_long_lived(self, principal: Principal) -> Credentials:
         """Make, or make again, the one key pair of a principal; good while this issuer lives."""
-        name = f"{principal.role}/{principal.session_name}".encode()
+        name = f"{principal.account_id}/{principal.role}/{principal.session_name}".encode()
         access_key_id = LONG_LIVED_PREFIX + _key_id_tail(self._derive("key id", name)[:10])
         self._long_lived[access_key_id] = principal
         return Credentials(access_key_id, self._secret_of(access_key_id), None, None)
@@ -100,12 +100,17 @@ def _key_id_tail(entropy: bytes) -> str:
 
 
 def _read_principal(claims: dict[str, object]) -> Principal:
-    amr = claims["amr"]
     identity_id, pool_id = claims["identity_id"], claims["pool_id"]
     return Principal(
+        account_id=str(claims["account_id"]),
         role=str(claims["role"]),
         session_name=str(claims["session_name"]),
         identity_id=None if identity_id is None else str(identity_id),
         pool_id=None if pool_id is None else str(pool_id),
-        amr=tuple(map(str, amr)) if isinstance(amr, list) else (),
+        amr=_texts(claims["amr"]),
+        session_policies=_texts(claims["session_policies"]),
     )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()

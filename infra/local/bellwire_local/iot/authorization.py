@@ -5,8 +5,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bellwire_local.iam.policies import Policy, PolicyDocument, Verdict, evaluate, read_policy
 from bellwire_local.identity.principals import Principal
-from bellwire_local.iot.policies import Policy, PolicyDocument, Verdict, evaluate, read_policy
 
 logger = logging.getLogger(__name__)
 

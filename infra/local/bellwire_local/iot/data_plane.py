@@ -6,15 +6,15 @@ Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from bellwire_local.http_messages import HttpAnswer, HttpRequest
+from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 from bellwire_local.iot import limits
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.refusals import HttpRefusal, refuse
-from bellwire_local.iot.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 from bellwire_local.iot.topics import find_topic_fault, is_wildcard
 
 logger = logging.getLogger(__name__)
@@ -27,13 +27,13 @@ class DataPlane:
 
     def __init__(
         self,
-        broker: Broker,
-        authorizer: Authorizer,
+        brokers: Mapping[str, Broker],
+        authorizers: Mapping[str, Authorizer],
         verifier: Verifier,
         wall_clock_s: Callable[[], float],
     ) -> None:
-        self._broker = broker
-        self._authorizer = authorizer
+        self._brokers = brokers
+        self._authorizers = authorizers
         self._verifier = verifier
         self._wall_clock_s = wall_clock_s
 
@@ -72,12 +72,13 @@ class DataPlane:
             found = f"The payload has {request.body_bytes} bytes"
             message = f"{found}; at most {limits.PAYLOAD_BYTES} are allowed"
             return refuse(413, "RequestEntityTooLargeException", message)
-        decision = self._authorizer.decide(
+        account_id = grant.principal.account_id
+        decision = self._authorizers[account_id].decide(
             grant.principal, "iot:Publish", f"topic/{topic}", source_ip=request.source_ip
         )
         if not decision.is_allowed:
             return refuse(403, "ForbiddenException", "Forbidden")
-        self._broker.publish(topic, request.body)
+        self._brokers[account_id].publish(topic, request.body)
         return None
 
 

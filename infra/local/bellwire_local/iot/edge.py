@@ -6,7 +6,7 @@ Every rule is elsewhere: signatures in `sigv4`, MQTT in `session`, delivery in `
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 from picows import (
@@ -22,10 +22,10 @@ from picows import (
 )
 
 from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 from bellwire_local.iot import limits
 from bellwire_local.iot.broker import Broker, Connection
 from bellwire_local.iot.refusals import HttpRefusal, refuse
-from bellwire_local.iot.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 
 logger = logging.getLogger(__name__)
 
@@ -138,12 +138,15 @@ class _Server(Protocol):
 
 
 class WebSocketPort:
-    """The port itself: admits upgrades and makes a socket of each."""
+    """The port itself: admits upgrades and hands each to the broker of its signer's account."""
 
     def __init__(
-        self, broker: Broker, verifier: Verifier, wall_clock_s: Callable[[], float]
+        self,
+        brokers: Mapping[str, Broker],
+        verifier: Verifier,
+        wall_clock_s: Callable[[], float],
     ) -> None:
-        self._broker = broker
+        self._brokers = brokers
         self._verifier = verifier
         self._wall_clock_s = wall_clock_s
         self._server: _Server | None = None
@@ -166,7 +169,8 @@ class WebSocketPort:
 
     async def close(self) -> None:
         """End every connection, half-open ones included, and close the port."""
-        self._broker.close()
+        for broker in self._brokers.values():
+            broker.close()
         if self._server is None:
             return
         self._server.close()
@@ -182,7 +186,7 @@ class WebSocketPort:
             )
             return WSUpgradeResponseWithListener(refusal, None)
         accepted = WSUpgradeResponse.create_101_response(_accepted_headers(request))
-        listener = MqttSocket(self._broker, flusher, admitted)
+        listener = MqttSocket(self._brokers[admitted.account_id], flusher, admitted)
         return WSUpgradeResponseWithListener(accepted, listener)
 
 

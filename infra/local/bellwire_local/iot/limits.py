@@ -22,9 +22,6 @@ KEEP_ALIVE_GRACE = 1.5
 CONNECTION_LIFETIME_S = 86_400
 """Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html"""
 
-CLOCK_SKEW_S = 300
-"""How far a signature's date may be off. Source: the "5 min." in AWS's refusal texts."""
-
 CONNECT_PACKET_WAIT_S = 30
 """How long an upgraded socket may keep us waiting for CONNECT. Ours: AWS documents no figure."""
 

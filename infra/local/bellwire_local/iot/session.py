@@ -146,10 +146,16 @@ def _connect(
         found = (
             f"{packet.protocol_name!r} level {packet.protocol_level}; 'MQTT' level 4 is expected"
         )
-        return session, (Send(mqtt.ConnAck(p.UNACCEPTABLE_PROTOCOL)), *_client_error(found))
+        return session, (
+            Send(mqtt.ConnAck(p.ReturnCode.UNACCEPTABLE_PROTOCOL)),
+            *_client_error(found),
+        )
     fault = _find_client_id_fault(packet)
     if fault is not None:
-        return session, (Send(mqtt.ConnAck(p.IDENTIFIER_REJECTED)), *_client_error(fault))
+        return session, (
+            Send(mqtt.ConnAck(p.ReturnCode.IDENTIFIER_REJECTED)),
+            *_client_error(fault),
+        )
     client_id = packet.client_id or assigned_id
     if not may_do("iot:Connect", f"client/{client_id}"):
         # AWS closes an MQTT 3.1.1 client that may not connect without a CONNACK.
@@ -199,18 +205,18 @@ def _find_publish_fault(packet: p.Publish) -> str | None:
 
 
 def _subscribe(session: Session, packet: p.Subscribe, may_do: MayDo) -> Step:
-    if len(packet.filters) > limits.FILTERS_PER_SUBSCRIBE:
+    if len(packet.wishes) > limits.FILTERS_PER_SUBSCRIBE:
         return session, _client_error(
-            f"SUBSCRIBE names {len(packet.filters)} filters; "
+            f"SUBSCRIBE names {len(packet.wishes)} filters; "
             f"at most {limits.FILTERS_PER_SUBSCRIBE} are allowed"
         )
-    for topic_filter, qos in packet.filters:
-        fault = "QoS 2 is not supported" if qos == 2 else find_filter_fault(topic_filter)
+    for wish in packet.wishes:
+        fault = "QoS 2 is not supported" if wish.qos == 2 else find_filter_fault(wish.topic_filter)
         if fault is not None:
-            return session, _client_error(f"SUBSCRIBE to {topic_filter!r}: {fault}")
+            return session, _client_error(f"SUBSCRIBE to {wish.topic_filter!r}: {fault}")
     granted = dict(session.filters)
     codes = []
-    for topic_filter, _qos in packet.filters:
+    for topic_filter in (wish.topic_filter for wish in packet.wishes):
         is_full = (
             topic_filter not in granted and len(granted) >= limits.SUBSCRIPTIONS_PER_CONNECTION
         )

@@ -13,8 +13,10 @@ from bellwire_local.identity.keyring import KEYRING_FILE, open_keyring
 from bellwire_local.identity.principals import Principal
 
 MASTER_KEY = bytes(range(32))
-GUEST = Principal("guest_role", "CognitoIdentityCredentials", "us-east-1:x", "pool", ("a", "b"))
-JOB = Principal("publisher_role", "job")
+GUEST = Principal(
+    "000000000000", "guest_role", "CognitoIdentityCredentials", "us-east-1:x", "pool", ("a", "b")
+)
+JOB = Principal("000000000000", "publisher_role", "job")
 
 
 def test_temporary_credentials_prove_themselves_to_another_issuer() -> None:
@@ -63,7 +65,7 @@ def test_long_lived_credentials_are_the_same_after_a_restart() -> None:
     assert first.session_token is None
     assert first.expires_at is None
     assert restarted.look_up(first.access_key_id, None, 10**10).principal == JOB
-    assert restarted.issue_long_lived(Principal("operator_role", "job")) != first
+    assert restarted.issue_long_lived(Principal("000000000000", "operator_role", "job")) != first
 
 
 def test_guest_identities_are_known_again_and_cannot_be_made_up() -> None:

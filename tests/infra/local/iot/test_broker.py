@@ -10,7 +10,7 @@ from bellwire_local.iot import mqtt
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker, Connection
 
-ANYONE = Principal("role", "someone")
+ANYONE = Principal("000000000000", "role", "someone")
 
 
 def _role(*resources: str) -> dict[str, object]:
@@ -54,7 +54,7 @@ class World:
         connection = self.broker.open(outlet, ANYONE, "127.0.0.1")
         self.say(connection, mqtt.Connect(client_id, keep_alive_s=60))
         if filters:
-            self.say(connection, mqtt.Subscribe(1, tuple((name, 0) for name in filters)))
+            self.say(connection, mqtt.Subscribe(1, tuple(map(mqtt.Wish, filters))))
         outlet.read()
         return connection, outlet
 

@@ -44,7 +44,7 @@ packets = st.one_of(
     st.builds(
         mqtt.Subscribe,
         packet_ids,
-        st.lists(st.tuples(texts, st.integers(0, 2)), min_size=1, max_size=9).map(tuple),
+        st.lists(st.builds(mqtt.Wish, texts, st.integers(0, 2)), min_size=1, max_size=9).map(tuple),
     ),
     st.builds(
         mqtt.SubAck,
@@ -121,7 +121,7 @@ def test_one_flipped_byte_is_a_packet_or_one_error(
             b"\x3b\x05\x00\x01a\x00\x0a",
             mqtt.Publish("a", b"", 1, retain=True, dup=True, packet_id=10),
         ),
-        (b"\x82\x06\x00\x0a\x00\x01a\x01", mqtt.Subscribe(10, (("a", 1),))),
+        (b"\x82\x06\x00\x0a\x00\x01a\x01", mqtt.Subscribe(10, (mqtt.Wish("a", 1),))),
         (b"\x90\x04\x00\x0a\x00\x80", mqtt.SubAck(10, (0, 0x80))),
         (b"\xa2\x05\x00\x0a\x00\x01a", mqtt.Unsubscribe(10, ("a",))),
         (b"\xc0\x00", mqtt.PingReq()),

@@ -48,7 +48,9 @@ def _generate(seed: int, count: int) -> list[tuple[mqtt.Packet, str]]:
         return tuple(random.choices(["a", "a/+/c", "#", "é"], k=random.randrange(1, 9)))
 
     def subscribe() -> mqtt.Packet:
-        return mqtt.Subscribe(packet_id(), tuple((name, random.randrange(3)) for name in filters()))
+        return mqtt.Subscribe(
+            packet_id(), tuple(mqtt.Wish(name, random.randrange(3)) for name in filters())
+        )
 
     def suback() -> mqtt.Packet:
         return mqtt.SubAck(packet_id(), tuple(random.choices([0, 1, 0x80], k=3)))

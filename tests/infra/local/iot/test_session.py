@@ -103,9 +103,9 @@ def test_keep_alive_is_brought_into_range(asked_s: int, effective_s: int) -> Non
         (CONNECTED, mqtt.Publish("$aws/x", b""), "reserved"),
         (CONNECTED, mqtt.Publish("a", b"x" * 131_073), "more than 131072 bytes"),
         (CONNECTED, mqtt.Publish("a/" * 8 + "b", b""), "8 slashes"),
-        (CONNECTED, mqtt.Subscribe(1, (("a", 2),)), "QoS 2"),
-        (CONNECTED, mqtt.Subscribe(1, (("a#", 0),)), "'#' must be"),
-        (CONNECTED, mqtt.Subscribe(1, (("a", 0),) * 9), "9 filters; at most 8"),
+        (CONNECTED, mqtt.Subscribe(1, (mqtt.Wish("a", 2),)), "QoS 2"),
+        (CONNECTED, mqtt.Subscribe(1, (mqtt.Wish("a#"),)), "'#' must be"),
+        (CONNECTED, mqtt.Subscribe(1, (mqtt.Wish("a"),) * 9), "9 filters; at most 8"),
     ],
 )
 def test_what_ends_a_connection(session: Session, packet: mqtt.Packet, detail: str) -> None:
@@ -129,7 +129,7 @@ def test_subscribe_grants_and_refuses_filter_by_filter() -> None:
     def may_do(_action: str, resource: str) -> bool:
         return resource != "topicfilter/b"
 
-    packet = mqtt.Subscribe(3, (("a", 1), ("b", 0), ("c/#", 0)))
+    packet = mqtt.Subscribe(3, (mqtt.Wish("a", 1), mqtt.Wish("b"), mqtt.Wish("c/#")))
     session, effects = step(CONNECTED, packet, may_do, "")
     assert dict(session.filters) == {"a": 0, "c/#": 0}
     assert effects == (
@@ -142,16 +142,18 @@ def test_subscribe_grants_and_refuses_filter_by_filter() -> None:
 def test_fifty_subscriptions_and_no_more() -> None:
     session = CONNECTED
     for start in range(0, 48, 8):
-        wanted = tuple((f"t{number}", 0) for number in range(start, start + 8))
+        wanted = tuple(mqtt.Wish(f"t{number}") for number in range(start, start + 8))
         session, _ = answer(session, mqtt.Subscribe(1, wanted))
-    session, effects = answer(session, mqtt.Subscribe(2, tuple((f"u{n}", 0) for n in range(3))))
+    session, effects = answer(
+        session, mqtt.Subscribe(2, tuple(mqtt.Wish(f"u{n}") for n in range(3)))
+    )
     assert effects[-1] == Send(mqtt.SubAck(2, (0, 0, 0x80)))
-    _, effects = answer(session, mqtt.Subscribe(3, (("t0", 0),)))  # one it has already
+    _, effects = answer(session, mqtt.Subscribe(3, (mqtt.Wish("t0"),)))  # one it has already
     assert effects == (Send(mqtt.SubAck(3, (0,))),)
 
 
 def test_unsubscribe_is_answered_whatever_was_subscribed() -> None:
-    session, _ = answer(CONNECTED, mqtt.Subscribe(1, (("a", 0), ("b", 0))))
+    session, _ = answer(CONNECTED, mqtt.Subscribe(1, (mqtt.Wish("a"), mqtt.Wish("b"))))
     session, effects = answer(session, mqtt.Unsubscribe(2, ("a", "never")))
     assert dict(session.filters) == {"b": 0}
     assert effects == (StopDelivery("a"), Send(mqtt.UnsubAck(2)))

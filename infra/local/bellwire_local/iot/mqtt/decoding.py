@@ -148,7 +148,7 @@ def _decode_publish(flags: int, body: _Body) -> p.Publish:
 
 def _decode_connect(body: _Body) -> p.Connect | p.UnsupportedConnect:
     name, level = body.text(), body.byte()
-    if (name, level) != (p.PROTOCOL_NAME, p.PROTOCOL_LEVEL):
+    if (name, level) != ("MQTT", p.Version.V3_1_1):
         return p.UnsupportedConnect(name, level)
     flags = body.byte()
     _check_connect_flags(flags)
@@ -186,15 +186,15 @@ def _decode_connack(body: _Body) -> p.ConnAck:
 
 def _decode_subscribe(body: _Body) -> p.Subscribe:
     packet_id = body.packet_id()
-    filters = []
+    wishes = []
     while body.left:
         topic_filter, qos = body.text(), body.byte()
         if qos > 2:  # [MQTT-3.8.3-4]
             raise MalformedPacket(f"SUBSCRIBE asks for QoS {qos}")
-        filters.append((topic_filter, qos))
-    if not filters:  # [MQTT-3.8.3-3]
+        wishes.append(p.Wish(topic_filter, qos))
+    if not wishes:  # [MQTT-3.8.3-3]
         raise MalformedPacket("SUBSCRIBE names no filter")
-    return p.Subscribe(packet_id, tuple(filters))
+    return p.Subscribe(packet_id, tuple(wishes))
 
 
 def _decode_suback(body: _Body) -> p.SubAck:

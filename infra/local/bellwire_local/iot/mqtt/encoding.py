@@ -33,7 +33,7 @@ def encode(packet: p.Packet) -> bytes:  # noqa: C901 - one flat line per kind of
         case p.Connect():
             return _encode_connect(packet)
         case p.Subscribe():
-            filters = b"".join(_text(text) + bytes((qos,)) for text, qos in packet.filters)
+            filters = b"".join(_text(w.topic_filter) + bytes((w.qos,)) for w in packet.wishes)
             return _frame(p.SUBSCRIBE << 4 | 2, _integer(packet.packet_id) + filters)
         case p.Unsubscribe():
             filters = b"".join(map(_text, packet.filters))
@@ -60,7 +60,7 @@ def _encode_connect(packet: p.Connect) -> bytes:
     if packet.password is not None:
         flags |= 0x40
         payload += _binary(packet.password)
-    header = _text(p.PROTOCOL_NAME) + bytes((p.PROTOCOL_LEVEL, flags))
+    header = _text(p.PROTOCOL_NAMES[packet.version]) + bytes((packet.version, flags))
     return _frame(p.CONNECT << 4, header + _integer(packet.keep_alive_s) + payload)
 
 

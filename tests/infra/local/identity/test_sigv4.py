@@ -15,12 +15,12 @@ from botocore.credentials import Credentials
 
 from bellwire_local.identity.credentials import CredentialsRefused, Grant
 from bellwire_local.identity.principals import Principal
-from bellwire_local.iot.sigv4 import ReceivedRequest, SignatureRefused, Verifier
+from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 
 KEY, SECRET, TOKEN = "ASIAEXAMPLE", "secret/with+signs", "token/+=="
 SIGNED = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 NOW_S = SIGNED.timestamp()
-PRINCIPAL = Principal("guest_role", "session")
+PRINCIPAL = Principal("000000000000", "guest_role", "session")
 
 
 def _look_up(access_key_id: str, session_token: str | None, _now_s: float) -> Grant:

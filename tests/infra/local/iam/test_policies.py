@@ -5,19 +5,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bellwire_local.errors import PolicyRefused
+from bellwire_local.iam.policies import PolicyDocument, evaluate, read_policy
 from bellwire_local.identity.principals import Principal
 from bellwire_local.iot.authorization import Authorizer
-from bellwire_local.iot.policies import PolicyDocument, evaluate, read_policy
 
 if TYPE_CHECKING:
     from _pytest.logging import LogCaptureFixture
 
 ME = "us-east-1:11111111-1111-4111-8111-111111111111"
 YOU = "us-east-1:22222222-2222-4222-8222-222222222222"
-GUEST = Principal("guest_role", "CognitoIdentityCredentials", ME, "pool", ("unauthenticated",))
-JOB = Principal("publisher_role", "job")
-OPERATOR = Principal("operator_role", "operator")
-STRANGER = Principal("no_such_role", "x")
+GUEST = Principal(
+    "000000000000", "guest_role", "CognitoIdentityCredentials", ME, "pool", ("unauthenticated",)
+)
+JOB = Principal("000000000000", "publisher_role", "job")
+OPERATOR = Principal("000000000000", "operator_role", "operator")
+STRANGER = Principal("000000000000", "no_such_role", "x")
 
 TRUTH = [
     (GUEST, "iot:Connect", f"client/{ME}", True),

@@ -1,0 +1,49 @@
+"""What an AWS account holds before anybody calls it: roles and an identity pool. No behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bellwire_local.iam.policies import PolicyDocument
+
+MAX_SESSION_S = 3600
+"""A role's longest session unless it says otherwise. Source: IAM guide, MaxSessionDuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An IAM role; without a trust policy nobody can assume it, but credentials can be made."""
+
+    policy: PolicyDocument
+    trust: PolicyDocument | None = None
+    max_session_s: int = MAX_SESSION_S
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One AWS account; its policies, topics and connections are its own."""
+
+    roles: Mapping[str, Role] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How the identity pool is set up; the roles are those of the home account.
+
+    `providers` maps a key of `Logins` to the issuer's URL, at which
+    `/.well-known/openid-configuration` answers, and to the audience (client id) expected:
+    `{"accounts.google.com": Provider("https://accounts.google.com", ("123.apps…",))}`.
+    """
+
+    unauthenticated_role: str | None = "guest_role"
+    authenticated_role: str | None = None
+    developer_provider: str | None = None
+    providers: Mapping[str, "Provider"] = field(default_factory=dict)
+    has_classic_flow: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An OpenID Connect provider that the pool trusts."""
+
+    issuer: str
+    audiences: tuple[str, ...]
