@@ -136,7 +136,9 @@ def test_deny_wins_wherever_it_stands() -> None:
 @pytest.mark.parametrize(
     ("document", "complaint"),
     [
-        (_document(Condition={}), "'Condition' is not enforced"),
+        (_document(Condition="x"), "Condition is 'x'"),
+        (_document(Condition={"StringSame": {"aws:SourceIp": "x"}}), "'StringSame' is not"),
+        (_document(Condition={"StringEquals": {"aws:Who": "x"}}), "'aws:Who' is not enforced"),
         (_document(Principal="*"), "'Principal' is not enforced"),
         (_document(Effect="allow"), "Effect is 'allow'"),
         (_document(NotAction="x"), "exactly one of Action and NotAction"),
