@@ -11,11 +11,11 @@ from pathlib import Path
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.aws_routes import make_router
-from bellwire_local.identity.cognito import CognitoIdentity
+from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
-from bellwire_local.identity.identities import GuestIdentities
 from bellwire_local.identity.keyring import open_keyring
 from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
 from bellwire_local.iot.authorization import Authorizer
@@ -23,6 +23,7 @@ from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import WebSocketPort
 from bellwire_local.listening import authority_of, bind
+from bellwire_local.storage import open_storage
 from bellwire_local.tls import LocalTls, open_tls
 
 WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
@@ -48,6 +49,7 @@ class StandInSettings:
     aws_port: int = 8082
     iot_tls_port: int | None = None
     edge: EdgeChoices = field(default_factory=EdgeChoices)
+    identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
 
 
 class StandIn:
@@ -94,15 +96,29 @@ class StandIn:
             Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
             wall_clock_s,
         )
-        cognito = CognitoIdentity(
-            account_id=settings.account_id,
-            pool_id=self.identity_pool_id,
-            guest_role=settings.pool.unauthenticated_role,
-            identities=GuestIdentities(keyring.master_key, settings.region, self.identity_pool_id),
-            issuer=self._issuer,
+        self._storage = open_storage(settings.data_dir)
+        identity = assemble(
+            IdentitySettings(
+                region=settings.region,
+                home=settings.account_id,
+                pool_id=self.identity_pool_id,
+                accounts=accounts,
+                pool=settings.pool,
+                quotas=settings.identity_quotas,
+            ),
+            keyring,
+            self._issuer,
+            self._storage,
             wall_clock_s=wall_clock_s,
+            monotonic_s=monotonic_s,
         )
-        self._app = make_app(make_router(cognito=cognito.answer, data_plane=data_plane.answer))
+        router = make_router(
+            cognito=identity.cognito.answer,
+            sts=identity.sts.answer,
+            discovery=identity.discovery.answer,
+            data_plane=data_plane.answer,
+        )
+        self._app = make_app(router)
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
         self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
         self._tls = _open_tls(settings, wall_clock_s())
@@ -157,6 +173,7 @@ class StandIn:
         if self._http_port is not None:
             await self._http_port.close()
         await self._websocket_port.close()
+        self._storage.close()
 
     async def _expire(self) -> None:
         while True:
