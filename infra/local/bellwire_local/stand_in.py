@@ -11,6 +11,9 @@ from pathlib import Path
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.aws_routes import make_router
+from bellwire_local.faults import Faults
+from bellwire_local.faults_in_force import FaultsInForce
+from bellwire_local.http_faults import make_faulty
 from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.keyring import open_keyring
@@ -49,6 +52,7 @@ class StandInSettings:
     aws_port: int = 8082
     iot_tls_port: int | None = None
     edge: EdgeChoices = field(default_factory=EdgeChoices)
+    faults: Faults | None = None
     identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
 
 
@@ -118,9 +122,14 @@ class StandIn:
             discovery=identity.discovery.answer,
             data_plane=data_plane.answer,
         )
-        self._app = make_app(router)
+        self.faults = FaultsInForce(
+            brokers.values(), authorizers.values(), self._issuer, wall_clock_s
+        )
+        self._app = make_app(make_faulty(router, lambda: self.faults.plan))
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
         self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
+        self._websocket_port.fault_plan = lambda: self.faults.plan
+        self._websocket_port.on_open = self.faults.trouble
         self._tls = _open_tls(settings, wall_clock_s())
         self._http_port: HttpPort | None = None
         self._expiring: asyncio.Task[None] | None = None
@@ -162,6 +171,8 @@ class StandIn:
             self._http_port = HttpPort(self._app)
             await self._http_port.listen(aws)
             until_served.pop_all()
+        if self._settings.faults is not None:
+            self.faults.set(self._settings.faults)
         self._expiring = asyncio.create_task(self._expire())
 
     async def stop(self) -> None:
