@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
@@ -16,10 +17,12 @@ from bellwire_local.identity.keyring import open_keyring
 from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
-from bellwire_local.iot.authorization import Authorizer
+from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, ControlPlane
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
+from bellwire_local.iot.iot_policies import IotPolicies
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
 
@@ -43,6 +46,7 @@ class StandInSettings:
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
+    policy_choices: PolicyChoices = field(default_factory=PolicyChoices)
     identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
 
 
@@ -73,6 +77,9 @@ class StandIn:
                 settings.region,
                 account_id,
                 {name: role.policy for name, role in account.roles.items()},
+                choices=settings.policy_choices,
+                wall_clock_s=wall_clock_s,
+                monotonic_s=monotonic_s,
             )
             for account_id, account in accounts.items()
         }
@@ -110,6 +117,7 @@ class StandIn:
             cognito=identity.cognito.answer,
             sts=identity.sts.answer,
             discovery=identity.discovery.answer,
+            control_plane=self._make_control_plane(authorizers, wall_clock_s, monotonic_s).answer,
             data_plane=data_plane.answer,
         )
         self._app = make_app(router)
@@ -131,6 +139,27 @@ class StandIn:
             raise ValueError(f"no role {role!r}; there are: {known}")
         principal = Principal(self._settings.account_id, role, session_name)
         return self._issuer.issue_long_lived(principal)
+
+    def _make_control_plane(
+        self,
+        authorizers: Mapping[str, Authorizer],
+        wall_clock_s: Callable[[], float],
+        monotonic_s: Callable[[], float],
+    ) -> ControlPlane:
+        policies = {
+            account_id: IotPolicies(
+                self._storage, account_id, authorizer.change, wall_clock_s=wall_clock_s
+            )
+            for account_id, authorizer in authorizers.items()
+        }
+        return ControlPlane(
+            policies,
+            authorizers,
+            Verifier(self._settings.region, CONTROL_PLANE_SERVICES, self._issuer.look_up),
+            lambda: urlsplit(self.iot_url).netloc,
+            wall_clock_s,
+            monotonic_s,
+        )
 
     async def start(self) -> None:
         """Open both ports.
