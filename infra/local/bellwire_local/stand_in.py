@@ -18,9 +18,13 @@ from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
+from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.retained import RetainedMessages
 from bellwire_local.listening import authority_of, bind
+from bellwire_local.storage import open_storage
 
 WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
 DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
@@ -42,6 +46,8 @@ class StandInSettings:
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
+    limits: Limits = STRICT
+    choices: Choices = DEFAULT_CHOICES
 
 
 class StandIn:
@@ -74,8 +80,16 @@ class StandIn:
             )
             for account_id, account in accounts.items()
         }
+        storage = open_storage(settings.data_dir)
         brokers = {
-            account_id: Broker(authorizer, monotonic_s)
+            account_id: Broker(
+                authorizer,
+                monotonic_s=monotonic_s,
+                wall_clock_s=wall_clock_s,
+                limits=settings.limits,
+                choices=settings.choices,
+                retained=RetainedMessages(storage, account_id, wall_clock_s),
+            )
             for account_id, authorizer in authorizers.items()
         }
         self._brokers = brokers

@@ -73,7 +73,8 @@ class MqttSocket(WSListener):
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(limits.STALLED_SUBSCRIBER_BYTES)
         peer = transport.underlying_transport.get_extra_info("peername")
-        self._connection = self._broker.open(self, self._principal, peer[0] if peer else "unknown")
+        source_ip, source_port = (peer[0], peer[1]) if peer else ("unknown", 0)
+        self._connection = self._broker.open(self, self._principal, source_ip, source_port)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand the bytes of data frames on; frame borders mean nothing to MQTT [MQTT-6.0.0-2]."""
@@ -112,6 +113,16 @@ class MqttSocket(WSListener):
     def is_stalled(self) -> bool:
         """See `broker.Outlet`."""
         return self._is_paused
+
+    def pause_reading(self) -> None:
+        """See `broker.Outlet`."""
+        if self._transport is not None:
+            self._transport.underlying_transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `broker.Outlet`."""
+        if self._transport is not None:
+            self._transport.underlying_transport.resume_reading()
 
     def close(self) -> None:
         """See `broker.Outlet`. A client that does not read loses what waits for it."""
