@@ -101,6 +101,8 @@ class StandIn:
             authorizers,
             Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
             wall_clock_s,
+            settings.limits,
+            settings.choices,
         )
         cognito = CognitoIdentity(
             account_id=settings.account_id,

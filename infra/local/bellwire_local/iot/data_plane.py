@@ -16,6 +16,7 @@ from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.http_calls import Call, DataPlaneRefused, not_found, read_label
 from bellwire_local.iot.http_connections import (
     delete_connection,
@@ -66,12 +67,14 @@ class DataPlane:
         verifier: Verifier,
         wall_clock_s: Callable[[], float],
         limits: Limits = STRICT,
+        choices: Choices = DEFAULT_CHOICES,
     ) -> None:
         self._brokers = brokers
         self._authorizers = authorizers
         self._verifier = verifier
         self._wall_clock_s = wall_clock_s
         self._limits = limits
+        self._choices = choices
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """Answer one request; nothing here waits for anything."""
@@ -106,7 +109,12 @@ class DataPlane:
             return self._verifier.verify(received, now_s).principal
         except SignatureRefused as refusal:
             logger.warning("%s %s refused: %s", request.method, request.path, refusal)
-            raise DataPlaneRefused(403, "ForbiddenException", str(refusal)) from refusal
+            raise self._unsigned(str(refusal)) from refusal
+
+    def _unsigned(self, message: str) -> DataPlaneRefused:
+        if self._choices.unsigned_https == "401":
+            return DataPlaneRefused(401, "UnauthorizedException", message)
+        return DataPlaneRefused(403, "ForbiddenException", message)
 
     def _demand_for(self, principal: Principal, source_ip: str) -> Callable[[str, str], None]:
         authorizer = self._authorizers[principal.account_id]

@@ -4,7 +4,7 @@ import json
 import queue
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import paho.mqtt.client as paho
 import pytest
@@ -14,6 +14,12 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from bellwire_local.http_messages import HttpRequest
+from bellwire_local.identity.credentials import Grant
+from bellwire_local.identity.sigv4 import Verifier
+from bellwire_local.iot.choices import Choices
+from bellwire_local.iot.data_plane import DataPlane
+from bellwire_local.iot.limits import STRICT
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
 from infra.local.conftest import DEADLINE_S, Clock, HttpReply, account_of
@@ -371,3 +377,23 @@ def test_a_direct_message_is_not_emulated(backend: "IoTDataPlaneClient") -> None
         backend.send_direct_message(clientId="c-x", topic="t/x", payload=b"x")
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+@pytest.mark.parametrize(
+    ("choice", "error"),
+    [("403", (403, "ForbiddenException")), ("401", (401, "UnauthorizedException"))],
+)
+def test_the_status_of_an_unsigned_request_is_a_choice(
+    choice: Literal["403", "401"], error: tuple[int, str]
+) -> None:
+    def look_up(_key: str, _token: str | None, _now_s: float) -> Grant:
+        raise AssertionError("nothing is looked up for a request without a signature")
+
+    verifier = Verifier("us-east-1", ("iotdata",), look_up)
+    choices = Choices(unsigned_https=choice)
+    plane = DataPlane({}, {}, verifier, lambda: 1_800_000_000.0, STRICT, choices)
+    request = HttpRequest("POST", "/topics/t", "", {}, b"x", 1, "", "127.0.0.1")
+    answer = plane.answer(request)
+    headers = dict(answer.headers)
+    assert (answer.status, headers["x-amzn-ErrorType"].rstrip(":")) == error
+    assert json.loads(answer.body)["message"] == "Missing Authentication Token"
