@@ -34,6 +34,8 @@ VARIABLES = frozenset({COGNITO_SUB, COGNITO_AUD, CLIENT_ID, SOURCE_IP})
 SetQuantifier = Literal["", "ForAnyValue", "ForAllValues"]
 Test = Callable[[str, Context], bool]
 """One value of the policy, ready to be held against one value of the request."""
+ReadTest = Callable[[str, object, frozenset[str]], Test]
+"""Words to complain with, a policy's value, the variables it may hold → its test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,17 @@ AnyCondition = Condition | NullCondition
 
 
 def read_conditions(
-    where: str, element: object, *, keys: frozenset[str] = KEYS
+    where: str,
+    element: object,
+    *,
+    keys: frozenset[str] = KEYS,
+    variables: frozenset[str] = VARIABLES,
 ) -> tuple[AnyCondition, ...]:
     """Read `{"StringEquals": {"aws:SourceIp": ["10.0.0.1"]}}`; all of them must hold.
+
+    Args:
+        keys: what may be asked about where the policy is used.
+        variables: what may stand as `${…}` in a value there.
 
     Raises:
         PolicyRefused: an operator, key or value that is not enforced here.
@@ -96,7 +106,9 @@ def read_conditions(
     for name, by_key in element.items():
         if not isinstance(by_key, Mapping):
             raise PolicyRefused(f"{where}: Condition {name} is {by_key!r}; an object is expected")
-        read += [_read_one(where, str(name), str(key), by_key[key], keys) for key in by_key]
+        for key, listed in by_key.items():
+            known = _known_key(where, str(key), keys)
+            read.append(_read_one(where, str(name), known, listed, variables))
     return tuple(read)
 
 
@@ -104,19 +116,23 @@ def read_conditions(
 class _Operator:
     """An operator without what may stand around its name."""
 
-    read_value: Callable[[str, object], Test]
+    read_value: ReadTest
     is_negated: bool = False
 
 
-def _read_one(
-    where: str, name: str, key: str, listed: object, keys: frozenset[str]
-) -> AnyCondition:
+def _known_key(where: str, key: str, keys: frozenset[str]) -> str:
     known = find_key(key, keys)
     if known is None:
         expected = ", ".join(sorted(keys))
         raise PolicyRefused(
-            f"{where}: the condition key {key!r} is not enforced; these are: {expected}"
+            f"{where}: the condition key {key!r} is not enforced here; these are: {expected}"
         )
+    return known
+
+
+def _read_one(
+    where: str, name: str, known: str, listed: object, variables: frozenset[str]
+) -> AnyCondition:
     place = f"{where}: Condition {name} of {known}"
     values = listed if isinstance(listed, list) else [listed]
     if not values:
@@ -129,7 +145,7 @@ def _read_one(
         raise PolicyRefused(f"{where}: the condition operator {name!r} is not enforced")
     if known in MULTIVALUED_KEYS and not quantifier:
         raise PolicyRefused(f"{place} needs ForAnyValue: or ForAllValues:, the key has many values")
-    tests = tuple(found.read_value(place, value) for value in values)
+    tests = tuple(found.read_value(place, value, variables) for value in values)
     return Condition(known, tests, found.is_negated, if_exists, quantifier)
 
 
@@ -159,19 +175,17 @@ def _read_bool(where: str, value: object) -> bool:
     return text == "true"
 
 
-def _bool_test(where: str, value: object) -> Test:
+def _bool_test(where: str, value: object, _variables: frozenset[str]) -> Test:
     wanted = _read_bool(where, value)
     return lambda found, _context: found.lower() == str(wanted).lower()
 
 
-def _text_reader(
-    *, has_wildcards: bool, ignore_case: bool = False
-) -> Callable[[str, object], Test]:
-    def read(where: str, value: object) -> Test:
+def _text_reader(*, has_wildcards: bool, ignore_case: bool = False) -> ReadTest:
+    def read(where: str, value: object, variables: frozenset[str]) -> Test:
         pattern: Pattern = read_pattern(
             where,
             value,
-            variables=VARIABLES,
+            variables=variables,
             has_wildcards=has_wildcards,
             ignore_case=ignore_case,
         )
@@ -180,7 +194,7 @@ def _text_reader(
     return read
 
 
-def _network_test(where: str, value: object) -> Test:
+def _network_test(where: str, value: object, _variables: frozenset[str]) -> Test:
     try:
         network = ipaddress.ip_network(str(value), strict=False)
     except ValueError as error:
@@ -200,8 +214,8 @@ _Compare = Callable[[float, float], bool]
 
 def _ordered_reader(
     read_number: Callable[[str], float], expected: str, compare: _Compare
-) -> Callable[[str, object], Test]:
-    def read(where: str, value: object) -> Test:
+) -> ReadTest:
+    def read(where: str, value: object, _variables: frozenset[str]) -> Test:
         try:
             bound = read_number(str(value))
         except ValueError as error:

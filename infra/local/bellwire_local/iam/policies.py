@@ -6,12 +6,13 @@ Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_eva
 https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from bellwire_local.errors import PolicyRefused
-from bellwire_local.iam.conditions import VARIABLES, AnyCondition, read_conditions
+from bellwire_local.iam.conditions import KEYS, VARIABLES, AnyCondition, read_conditions
 from bellwire_local.iam.patterns import Context, Pattern, read_pattern
 
 PolicyDocument = Mapping[str, object]
@@ -48,13 +49,17 @@ class Statement:
 
     def covers(self, action: str, resource: str, context: Context) -> bool:
         """Whether the statement speaks about this action on this resource in this context."""
-        action_fits = any(pattern.matches(action, {}) for pattern in self.actions)
-        if action_fits == self.inverted_actions:
+        if not self.covers_action(action):
             return False
         resource_fits = any(pattern.matches(resource, context) for pattern in self.resources)
         if resource_fits == self.inverted_resources:
             return False
         return all(condition.holds(context) for condition in self.conditions)
+
+    def covers_action(self, action: str) -> bool:
+        """Whether the statement speaks about this action on whatever resource."""
+        action_fits = any(pattern.matches(action, {}) for pattern in self.actions)
+        return action_fits != self.inverted_actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +86,48 @@ class Verdict:
     policy: Policy | None = None
     statement: Statement | None = None
 
+    @property
+    def is_explicit_denial(self) -> bool:
+        """Whether a Deny decided, against which no Allow helps."""
+        return self.statement is not None and not self.is_allowed
 
-def read_policy(name: str, document: PolicyDocument) -> Policy:
-    """Read one document.
+
+def read_policy(
+    name: str,
+    document: object,
+    *,
+    keys: frozenset[str] = KEYS,
+    variables: frozenset[str] = VARIABLES,
+) -> Policy:
+    """Read one document, a `PolicyDocument` if it is any good.
+
+    Args:
+        keys: the condition keys that are known where the policy is used.
+        variables: what may stand as `${…}` there.
 
     Raises:
         PolicyRefused: for any element, version, effect, condition or variable that is not enforced
             here.
     """
-    return Policy(
-        name,
-        tuple(
-            _read_statement(where, statement) for where, statement in statements_of(name, document)
-        ),
+    read = (
+        _read_statement(where, statement, keys, variables)
+        for where, statement in statements_of(name, document)
     )
+    return Policy(name, tuple(read))
+
+
+def parse_document(name: str, text: str) -> object:
+    """Parse the JSON text of a policy that somebody sends.
+
+    Raises:
+        PolicyRefused: it is not JSON, nested too deeply, or holds half of a surrogate pair.
+    """
+    try:
+        document: object = json.loads(text)
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise PolicyRefused(f"{name} is not JSON that can be read: {error}") from error
+    return document
 
 
 def statements_of(name: str, document: object) -> list[tuple[str, Mapping[str, object]]]:
@@ -164,11 +197,14 @@ def read_effect(where: str, statement: Mapping[str, object]) -> Effect:
 
 
 def read_element(
-    where: str, statement: Mapping[str, object], element: Literal["Action", "Resource"]
+    where: str,
+    statement: Mapping[str, object],
+    element: Literal["Action", "Resource"],
+    variables: frozenset[str] = frozenset(),
 ) -> tuple[tuple[Pattern, ...], bool]:
     """Read Action or NotAction, Resource or NotResource; the flag is true for those with Not.
 
-    Actions are compared without regard to case and hold no variable, resources with it.
+    Actions are compared without regard to case, resources with it.
 
     Raises:
         PolicyRefused: neither or both are there, or what is there cannot be enforced.
@@ -180,27 +216,32 @@ def read_element(
     texts = listed if isinstance(listed, list) else [listed]
     if not texts:
         raise PolicyRefused(f"{where}: {present[0]} is empty")
-    is_action = element == "Action"
     patterns = tuple(
         read_pattern(
             f"{where}: {present[0]}",
             text,
-            variables=frozenset() if is_action else VARIABLES,
-            ignore_case=is_action,
+            variables=variables,
+            ignore_case=element == "Action",
         )
         for text in texts
     )
     return patterns, present[0] != element
 
 
-def _read_statement(where: str, statement: Mapping[str, object]) -> Statement:
+def _read_statement(
+    where: str,
+    statement: Mapping[str, object],
+    keys: frozenset[str],
+    variables: frozenset[str],
+) -> Statement:
     check_elements(where, statement, _STATEMENT_ELEMENTS)
     effect = read_effect(where, statement)
     actions, inverted_actions = read_element(where, statement, "Action")
-    resources, inverted_resources = read_element(where, statement, "Resource")
+    resources, inverted_resources = read_element(where, statement, "Resource", variables)
     conditions: tuple[AnyCondition, ...] = ()
     if "Condition" in statement:
-        conditions = read_conditions(where, statement["Condition"])
+        element = statement["Condition"]
+        conditions = read_conditions(where, element, keys=keys, variables=variables)
     sid = statement.get("Sid")
     return Statement(
         str(sid) if sid else where,
