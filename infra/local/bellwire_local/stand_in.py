@@ -14,6 +14,7 @@ from bellwire_local.aws_routes import make_router
 from bellwire_local.faults import Faults
 from bellwire_local.faults_in_force import FaultsInForce
 from bellwire_local.http_faults import make_faulty
+from bellwire_local.http_messages import Answer, HttpRequest, Operation
 from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.keyring import open_keyring
@@ -21,7 +22,7 @@ from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
-from bellwire_local.iot.authorization import Authorizer
+from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import WebSocketPort
@@ -52,6 +53,7 @@ class StandInSettings:
     aws_port: int = 8082
     iot_tls_port: int | None = None
     edge: EdgeChoices = field(default_factory=EdgeChoices)
+    policy_choices: PolicyChoices = field(default_factory=PolicyChoices)
     faults: Faults | None = None
     identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
 
@@ -83,6 +85,9 @@ class StandIn:
                 settings.region,
                 account_id,
                 {name: role.policy for name, role in account.roles.items()},
+                choices=settings.policy_choices,
+                wall_clock_s=wall_clock_s,
+                monotonic_s=monotonic_s,
             )
             for account_id, account in accounts.items()
         }
@@ -125,7 +130,8 @@ class StandIn:
         self.faults = FaultsInForce(
             brokers.values(), authorizers.values(), self._issuer, wall_clock_s
         )
-        self._app = make_app(make_faulty(router, lambda: self.faults.plan))
+        self._operations: dict[str, Operation] = {}
+        self._router = make_faulty(router, lambda: self.faults.plan)
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
         self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
         self._websocket_port.fault_plan = lambda: self.faults.plan
@@ -150,6 +156,10 @@ class StandIn:
         principal = Principal(self._settings.account_id, role, session_name)
         return self._issuer.issue_long_lived(principal)
 
+    def add_operation(self, prefix: str, operation: Operation) -> None:
+        """Have what is not AWS's answered on the AWS port as well, below a path."""
+        self._operations[prefix] = operation
+
     async def start(self) -> None:
         """Open the ports.
 
@@ -168,7 +178,7 @@ class StandIn:
                 self.iot_tls_url = f"wss://{authority_of(secure)}{MQTT_PATH}"
                 await self._websocket_port.listen(secure, self._tls.context)
             await self._websocket_port.listen(iot)
-            self._http_port = HttpPort(self._app)
+            self._http_port = HttpPort(make_app(self._answer))
             await self._http_port.listen(aws)
             until_served.pop_all()
         if self._settings.faults is not None:
@@ -185,6 +195,12 @@ class StandIn:
             await self._http_port.close()
         await self._websocket_port.close()
         self._storage.close()
+
+    def _answer(self, request: HttpRequest) -> Answer:
+        for prefix, operation in self._operations.items():
+            if request.path.startswith(prefix):
+                return operation(request)
+        return self._router(request)
 
     async def _expire(self) -> None:
         while True:
