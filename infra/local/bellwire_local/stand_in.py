@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
@@ -24,8 +25,10 @@ from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
 from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, ControlPlane
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import WebSocketPort
+from bellwire_local.iot.iot_policies import IotPolicies
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
 from bellwire_local.tls import LocalTls, open_tls
@@ -51,9 +54,9 @@ class StandInSettings:
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
+    policy_choices: PolicyChoices = field(default_factory=PolicyChoices)
     iot_tls_port: int | None = None
     edge: EdgeChoices = field(default_factory=EdgeChoices)
-    policy_choices: PolicyChoices = field(default_factory=PolicyChoices)
     faults: Faults | None = None
     identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
 
@@ -125,6 +128,7 @@ class StandIn:
             cognito=identity.cognito.answer,
             sts=identity.sts.answer,
             discovery=identity.discovery.answer,
+            control_plane=self._make_control_plane(authorizers, wall_clock_s, monotonic_s).answer,
             data_plane=data_plane.answer,
         )
         self.faults = FaultsInForce(
@@ -159,6 +163,27 @@ class StandIn:
     def add_operation(self, prefix: str, operation: Operation) -> None:
         """Have what is not AWS's answered on the AWS port as well, below a path."""
         self._operations[prefix] = operation
+
+    def _make_control_plane(
+        self,
+        authorizers: Mapping[str, Authorizer],
+        wall_clock_s: Callable[[], float],
+        monotonic_s: Callable[[], float],
+    ) -> ControlPlane:
+        policies = {
+            account_id: IotPolicies(
+                self._storage, account_id, authorizer.change, wall_clock_s=wall_clock_s
+            )
+            for account_id, authorizer in authorizers.items()
+        }
+        return ControlPlane(
+            policies,
+            authorizers,
+            Verifier(self._settings.region, CONTROL_PLANE_SERVICES, self._issuer.look_up),
+            lambda: urlsplit(self.iot_url).netloc,
+            wall_clock_s,
+            monotonic_s,
+        )
 
     async def start(self) -> None:
         """Open the ports.
