@@ -136,8 +136,10 @@ class StandIn:
         )
         self._operations: dict[str, Operation] = {}
         self._router = make_faulty(router, lambda: self.faults.plan)
-        upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
-        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
+        self.upgrade_verifier = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
+        self._websocket_port = WebSocketPort(
+            brokers, self.upgrade_verifier, wall_clock_s, settings.edge
+        )
         self._websocket_port.fault_plan = lambda: self.faults.plan
         self._websocket_port.on_open = self.faults.trouble
         self._tls = _open_tls(settings, wall_clock_s())
