@@ -1,0 +1,104 @@
+"""A stand-in for unmodified client libraries: plain and TLS, one role that may do everything."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from bellwire_local.accounts import Account, Role
+from bellwire_local.stand_in import StandIn, StandInSettings
+from bellwire_local.threaded import ThreadedStandIn, running_in_thread
+from infra.local.clients.nodes import NodeClient, running_node
+from infra.local.clients.tls_front import running_tls_front
+from signing import REGION, Keys, presign
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_identity import CognitoIdentityClient
+
+ACCOUNT_ID = "000000000000"
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}],
+}
+
+
+GUEST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "iot:Connect",
+            "Resource": "arn:aws:iot:*:*:client/${cognito-identity.amazonaws.com:sub}",
+        },
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource": "arn:aws:iot:*:*:topic/guest/*"},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the stand-in is, and credentials with every right over its topics."""
+
+    running: ThreadedStandIn
+    iot_url: str
+    tls_url: str
+    ca_path: Path
+    aws_url: str
+    keys: Keys
+
+    def presigned(self) -> str:
+        return presign(self.iot_url, self.keys)
+
+    def cognito(self) -> "CognitoIdentityClient":
+        return boto3.client(
+            "cognito-identity",
+            region_name=REGION,
+            endpoint_url=self.aws_url,
+            aws_access_key_id=self.keys.access_key_id,
+            aws_secret_access_key=self.keys.secret_access_key,
+        )
+
+    def guest(self) -> tuple[str, Keys]:
+        """Return the identity id and the temporary credentials of a new guest."""
+        cognito, pool_id = self.cognito(), self.running.stand_in.identity_pool_id
+        identity_id = cognito.get_id(IdentityPoolId=pool_id)["IdentityId"]
+        issued = cognito.get_credentials_for_identity(IdentityId=identity_id)["Credentials"]
+        return identity_id, Keys(issued["AccessKeyId"], issued["SecretKey"], issued["SessionToken"])
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    directory = tmp_path_factory.mktemp("stand_in")
+    roles = {"everything": Role(EVERYTHING), "guest_role": Role(GUEST)}
+    settings = StandInSettings(
+        data_dir=directory,
+        accounts={ACCOUNT_ID: Account(roles)},
+        iot_port=0,
+        aws_port=0,
+    )
+    stand_in = StandIn(settings)
+    with running_in_thread(stand_in) as running, running_tls_front(stand_in.iot_url) as front:
+        issued = stand_in.credentials_for("everything", "client")
+        yield Endpoint(
+            running,
+            stand_in.iot_url,
+            front.url,
+            front.ca_path,
+            stand_in.aws_url,
+            Keys(issued.access_key_id, issued.secret_access_key, issued.session_token),
+        )
+
+
+@pytest.fixture
+def start_node(tmp_path: Path) -> Iterator[Callable[..., NodeClient]]:
+    """Start scripts of this directory in Node; they end with the test."""
+    with contextlib.ExitStack() as until_done:
+
+        def start(script: str, settings: dict[str, object], **environment: str) -> NodeClient:
+            return until_done.enter_context(running_node(script, settings, environment, tmp_path))
+
+        yield start
