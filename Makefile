@@ -17,7 +17,7 @@ help: ## show this list
 demo: .installed-service browser_client/dist/stamp ## start the whole service here; ARGS go to `bellwire dev`
 	@exec $(BIN)/bellwire dev $(ARGS)
 
-test: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
+test: .installed-develop browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
 
@@ -47,7 +47,7 @@ lock: ## resolve the dependencies anew (needs uv)
 		--group build --group dev -o requirements/develop.lock
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) node_modules browser_client/dist .installed-*
+	rm -rf $(VENV) node_modules tests/node_modules browser_client/dist .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -70,6 +70,11 @@ $(BIN)/python:
 		{ echo "Bellwire needs Node 20 or newer; found $$(node --version 2>/dev/null || echo none)." >&2; exit 1; }
 	@echo "Installing the browser client's build tools into node_modules ..."
 	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.installed-test-clients: tests/package-lock.json .installed-client
+	@echo "Installing the clients that the tests run into tests/node_modules ..."
+	@cd tests && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)

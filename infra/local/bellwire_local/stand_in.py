@@ -10,17 +10,18 @@ from pathlib import Path
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.aws_routes import make_router
-from bellwire_local.identity.cognito import CognitoIdentity
+from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
-from bellwire_local.identity.identities import GuestIdentities
 from bellwire_local.identity.keyring import open_keyring
 from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
 from bellwire_local.listening import authority_of, bind
+from bellwire_local.storage import open_storage
 
 WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
 DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
@@ -42,6 +43,7 @@ class StandInSettings:
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
+    identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
 
 
 class StandIn:
@@ -88,15 +90,29 @@ class StandIn:
             Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
             wall_clock_s,
         )
-        cognito = CognitoIdentity(
-            account_id=settings.account_id,
-            pool_id=self.identity_pool_id,
-            guest_role=settings.pool.unauthenticated_role,
-            identities=GuestIdentities(keyring.master_key, settings.region, self.identity_pool_id),
-            issuer=self._issuer,
+        self._storage = open_storage(settings.data_dir)
+        identity = assemble(
+            IdentitySettings(
+                region=settings.region,
+                home=settings.account_id,
+                pool_id=self.identity_pool_id,
+                accounts=accounts,
+                pool=settings.pool,
+                quotas=settings.identity_quotas,
+            ),
+            keyring,
+            self._issuer,
+            self._storage,
             wall_clock_s=wall_clock_s,
+            monotonic_s=monotonic_s,
         )
-        self._app = make_app(make_router(cognito=cognito.answer, data_plane=data_plane.answer))
+        router = make_router(
+            cognito=identity.cognito.answer,
+            sts=identity.sts.answer,
+            discovery=identity.discovery.answer,
+            data_plane=data_plane.answer,
+        )
+        self._app = make_app(router)
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
         self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s)
         self._http_port: HttpPort | None = None
@@ -143,6 +159,7 @@ class StandIn:
         if self._http_port is not None:
             await self._http_port.close()
         await self._websocket_port.close()
+        self._storage.close()
 
     async def _expire(self) -> None:
         while True:

@@ -57,7 +57,7 @@ class Connection:
         self.opened_s = opened_s
         self.alive_s = opened_s
         self.session = Session()
-        self.decoder = Decoder(limits.PACKET_BYTES)
+        self.decoder = Decoder(limits.STRICT.packet_bytes)
         self.is_open = True
         self.dropped = 0
         self.receive_decisions: dict[str, bool] = {}

@@ -170,8 +170,9 @@ def _connect(
 
 def _find_client_id_fault(packet: p.Connect) -> str | None:
     size_bytes = len(packet.client_id.encode())
-    if size_bytes > limits.CLIENT_ID_BYTES:
-        return f"the client id has {size_bytes} bytes; at most {limits.CLIENT_ID_BYTES} are allowed"
+    if size_bytes > limits.STRICT.client_id_bytes:
+        most = limits.STRICT.client_id_bytes
+        return f"the client id has {size_bytes} bytes; at most {most} are allowed"
     if packet.client_id.startswith("$"):
         return f"the client id {packet.client_id!r} begins with '$'"
     if not packet.client_id and not packet.clean_session:  # [MQTT-3.1.3-8]
@@ -205,10 +206,10 @@ def _find_publish_fault(packet: p.Publish) -> str | None:
 
 
 def _subscribe(session: Session, packet: p.Subscribe, may_do: MayDo) -> Step:
-    if len(packet.wishes) > limits.FILTERS_PER_SUBSCRIBE:
+    if len(packet.wishes) > limits.STRICT.filters_per_subscribe:
         return session, _client_error(
             f"SUBSCRIBE names {len(packet.wishes)} filters; "
-            f"at most {limits.FILTERS_PER_SUBSCRIBE} are allowed"
+            f"at most {limits.STRICT.filters_per_subscribe} are allowed"
         )
     for wish in packet.wishes:
         fault = "QoS 2 is not supported" if wish.qos == 2 else find_filter_fault(wish.topic_filter)
@@ -218,7 +219,8 @@ def _subscribe(session: Session, packet: p.Subscribe, may_do: MayDo) -> Step:
     codes = []
     for topic_filter in (wish.topic_filter for wish in packet.wishes):
         is_full = (
-            topic_filter not in granted and len(granted) >= limits.SUBSCRIPTIONS_PER_CONNECTION
+            topic_filter not in granted
+            and len(granted) >= limits.STRICT.subscriptions_per_connection
         )
         if is_full or not may_do("iot:Subscribe", f"topicfilter/{topic_filter}"):
             codes.append(p.SUBSCRIPTION_FAILED)

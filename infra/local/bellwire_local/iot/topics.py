@@ -20,10 +20,12 @@ def find_topic_fault(name: str) -> str | None:
     size_bytes = len(name.encode())
     if size_bytes == 0:  # [MQTT-4.7.3-1]
         return "it is empty"
-    if size_bytes > limits.TOPIC_BYTES:
-        return f"it has {size_bytes} bytes; at most {limits.TOPIC_BYTES} are allowed"
-    if name.count("/") > limits.TOPIC_SLASHES:
-        return f"it has {name.count('/')} slashes; at most {limits.TOPIC_SLASHES} are allowed"
+    if size_bytes > limits.STRICT.topic_bytes:
+        return f"it has {size_bytes} bytes; at most {limits.STRICT.topic_bytes} are allowed"
+    if name.count("/") > limits.STRICT.topic_slashes:
+        return (
+            f"it has {name.count('/')} slashes; at most {limits.STRICT.topic_slashes} are allowed"
+        )
     return None
 
 
