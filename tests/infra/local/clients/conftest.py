@@ -13,7 +13,6 @@ from bellwire_local.accounts import Account, Role
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
 from infra.local.clients.nodes import NodeClient, running_node
-from infra.local.clients.tls_front import running_tls_front
 from signing import REGION, Keys, presign
 
 if TYPE_CHECKING:
@@ -79,15 +78,16 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         accounts={ACCOUNT_ID: Account(roles)},
         iot_port=0,
         aws_port=0,
+        iot_tls_port=0,
     )
     stand_in = StandIn(settings)
-    with running_in_thread(stand_in) as running, running_tls_front(stand_in.iot_url) as front:
+    with running_in_thread(stand_in) as running:
         issued = stand_in.credentials_for("everything", "client")
         yield Endpoint(
             running,
             stand_in.iot_url,
-            front.url,
-            front.ca_path,
+            str(stand_in.iot_tls_url).replace("127.0.0.1", "localhost"),
+            directory / "local_ca.pem",
             stand_in.aws_url,
             Keys(issued.access_key_id, issued.secret_access_key, issued.session_token),
         )

@@ -16,7 +16,7 @@ from signing import REGION, Keys
 
 Start = Callable[..., NodeClient]
 HERE = Path(__file__).parent
-AWS4FETCH = HERE.parents[3] / "node_modules" / "aws4fetch" / "dist" / "aws4fetch.esm.js"
+AWS4FETCH = HERE.parents[2] / "node_modules" / "aws4fetch" / "dist" / "aws4fetch.esm.js"
 
 
 def words_for(endpoint: Endpoint, keys: Keys) -> dict[str, object]:
