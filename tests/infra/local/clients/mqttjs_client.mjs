@@ -9,7 +9,7 @@ const client = mqtt.connect(settings.url, {
   clientId: settings.clientId,
   protocolId: settings.protocolId,
   protocolVersion: settings.protocolVersion,
-  reconnectPeriod: 100,
+  reconnectPeriod: 1100, // AWS takes one CONNECT a second for a client id
   transformWsUrl: () => {
     connections += 1;
     return presign(settings, connections === 1 ? settings.firstSkewSeconds : 0);

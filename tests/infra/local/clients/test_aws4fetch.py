@@ -9,9 +9,9 @@ from typing import ClassVar
 import pytest
 from playwright.sync_api import Browser, Page
 
-from infra.local.clients.conftest import Endpoint
 from infra.local.clients.nodes import NodeClient
 from infra.local.clients.test_paho import V311, connected
+from infra.local.endpoints import Endpoint
 from signing import REGION, Keys
 
 Start = Callable[..., NodeClient]

@@ -15,7 +15,7 @@ import pytest
 from awscrt import auth, mqtt, mqtt5
 from awsiot import mqtt5_client_builder, mqtt_connection_builder
 
-from infra.local.clients.conftest import Endpoint
+from infra.local.endpoints import Endpoint
 from signing import REGION
 
 DEADLINE_S = 20

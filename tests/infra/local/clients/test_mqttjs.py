@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from infra.local.clients.conftest import Endpoint
 from infra.local.clients.nodes import NodeClient
+from infra.local.endpoints import Endpoint
 from signing import REGION
 
 Start = Callable[..., NodeClient]

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infra.local.clients.conftest import Endpoint
 from infra.local.clients.nodes import NodeClient
+from infra.local.endpoints import Endpoint
 from signing import REGION
 
 Start = Callable[..., NodeClient]
