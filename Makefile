@@ -7,9 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CLIENT_SOURCES := $(shell find browser_client/src browser_client/dashboard -type f) \
 	browser_client/build.mjs
 ARGS ?=
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak format lock clean
+.PHONY: help demo test check bench soak fuzz format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +24,11 @@ test: .installed-develop browser_client/dist/stamp .installed-test-clients .inst
 
 soak: .installed-develop ## random histories of the log for SOAK_MINUTES=10
 	PYTHONPATH=tests $(BIN)/python -m backend.histories.soak
+
+fuzz: .installed-develop ## random bytes, guided by coverage, each target for FUZZ_SECONDS=60; Linux only
+	@$(PIP) install --group fuzz
+	@for target in decoder signatures policies; do \
+		FUZZ_SECONDS=$(FUZZ_SECONDS) PYTHONPATH=tests $(BIN)/python -m fuzz.$$target || exit 1; done
 
 check: .installed-develop .installed-client ## format, lint, types, layers
 	$(BIN)/ruff format --check backend infra tests

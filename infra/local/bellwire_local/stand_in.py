@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.aws_routes import make_router
+from bellwire_local.faults import Faults
+from bellwire_local.faults_in_force import FaultsInForce
+from bellwire_local.http_faults import make_faulty
 from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.keyring import open_keyring
@@ -18,10 +22,12 @@ from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
-from bellwire_local.iot.authorization import Authorizer
+from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, ControlPlane
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import WebSocketPort
+from bellwire_local.iot.iot_policies import IotPolicies
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
 from bellwire_local.tls import LocalTls, open_tls
@@ -47,8 +53,10 @@ class StandInSettings:
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
+    policy_choices: PolicyChoices = field(default_factory=PolicyChoices)
     iot_tls_port: int | None = None
     edge: EdgeChoices = field(default_factory=EdgeChoices)
+    faults: Faults | None = None
     identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
 
 
@@ -79,6 +87,9 @@ class StandIn:
                 settings.region,
                 account_id,
                 {name: role.policy for name, role in account.roles.items()},
+                choices=settings.policy_choices,
+                wall_clock_s=wall_clock_s,
+                monotonic_s=monotonic_s,
             )
             for account_id, account in accounts.items()
         }
@@ -116,11 +127,17 @@ class StandIn:
             cognito=identity.cognito.answer,
             sts=identity.sts.answer,
             discovery=identity.discovery.answer,
+            control_plane=self._make_control_plane(authorizers, wall_clock_s, monotonic_s).answer,
             data_plane=data_plane.answer,
         )
-        self._app = make_app(router)
+        self.faults = FaultsInForce(
+            brokers.values(), authorizers.values(), self._issuer, wall_clock_s
+        )
+        self._app = make_app(make_faulty(router, lambda: self.faults.plan))
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
         self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
+        self._websocket_port.fault_plan = lambda: self.faults.plan
+        self._websocket_port.on_open = self.faults.trouble
         self._tls = _open_tls(settings, wall_clock_s())
         self._http_port: HttpPort | None = None
         self._expiring: asyncio.Task[None] | None = None
@@ -140,6 +157,27 @@ class StandIn:
             raise ValueError(f"no role {role!r}; there are: {known}")
         principal = Principal(self._settings.account_id, role, session_name)
         return self._issuer.issue_long_lived(principal)
+
+    def _make_control_plane(
+        self,
+        authorizers: Mapping[str, Authorizer],
+        wall_clock_s: Callable[[], float],
+        monotonic_s: Callable[[], float],
+    ) -> ControlPlane:
+        policies = {
+            account_id: IotPolicies(
+                self._storage, account_id, authorizer.change, wall_clock_s=wall_clock_s
+            )
+            for account_id, authorizer in authorizers.items()
+        }
+        return ControlPlane(
+            policies,
+            authorizers,
+            Verifier(self._settings.region, CONTROL_PLANE_SERVICES, self._issuer.look_up),
+            lambda: urlsplit(self.iot_url).netloc,
+            wall_clock_s,
+            monotonic_s,
+        )
 
     async def start(self) -> None:
         """Open the ports.
@@ -162,6 +200,8 @@ class StandIn:
             self._http_port = HttpPort(self._app)
             await self._http_port.listen(aws)
             until_served.pop_all()
+        if self._settings.faults is not None:
+            self.faults.set(self._settings.faults)
         self._expiring = asyncio.create_task(self._expire())
 
     async def stop(self) -> None:

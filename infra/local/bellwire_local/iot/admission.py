@@ -1,4 +1,4 @@
-"""Who is let in at the WebSocket port. Pure: request and time in, a principal or a refusal out.
+"""Who is let in at the WebSocket port. Pure: request and time in, a grant or a refusal out.
 
 Permission is not asked here: AWS lets any good signature in and asks policies at CONNECT.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.credentials import Grant
 from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 from bellwire_local.iot.refusals import HttpRefusal, refuse
 
@@ -44,14 +44,14 @@ class UpgradeRequest:
 
 def admit(
     request: UpgradeRequest, verifier: Verifier, now_s: float, choices: EdgeChoices
-) -> Principal | HttpRefusal:
+) -> Grant | HttpRefusal:
     """Find out who asks for an upgrade, or word the refusal; a refusal is logged in one line."""
     path, _, query = request.target.partition("?")
     if path != MQTT_PATH:
         return refuse(404, "ResourceNotFoundException", f"No such path: {path}; MQTT is at /mqtt")
     received = ReceivedRequest(request.method, path, query, request.headers)
     try:
-        principal = verifier.verify(received, now_s).principal
+        grant = verifier.verify(received, now_s)
     except SignatureRefused as refusal:
         logger.warning("upgrade refused: %s", refusal)
         is_expired = str(refusal).startswith("Signature expired")
@@ -61,7 +61,7 @@ def admit(
         offered = request.headers.get("sec-websocket-protocol", "none")
         expected = " or ".join(SUB_PROTOCOLS)
         return refuse(400, "BadRequestException", f"Sub-protocol {offered}; expected {expected}")
-    return principal
+    return grant
 
 
 def choose_sub_protocol(headers: Mapping[str, str]) -> str | None:

@@ -53,6 +53,7 @@ class Connection:
     ) -> None:
         self.outlet = outlet
         self.principal = principal
+        self.expires_at: float | None = None
         self.source_ip = source_ip
         self.opened_s = opened_s
         self.alive_s = opened_s
@@ -101,6 +102,10 @@ class Broker:
     def reject(self, connection: Connection, detail: str) -> None:
         """End a connection whose client sent something that is not MQTT at all."""
         self._hang_up(connection, HangUp(DisconnectReason.CLIENT_ERROR, detail))
+
+    def end(self, connection: Connection, reason: DisconnectReason, detail: str) -> None:
+        """End a connection for a reason that neither its client nor MQTT has given."""
+        self._hang_up(connection, HangUp(reason, detail))
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection whose client has sent a WebSocket Close frame."""

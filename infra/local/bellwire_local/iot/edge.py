@@ -19,11 +19,11 @@ from picows import (
 )
 
 from bellwire_local.fault_plan import FaultPlan, UpgradeFault
-from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.credentials import Grant
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot import limits
 from bellwire_local.iot.admission import EdgeChoices, UpgradeRequest, admit, choose_sub_protocol
-from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.broker import Broker, Connection
 from bellwire_local.iot.mqtt_socket import Flusher, MqttSocket
 from bellwire_local.iot.refusals import HttpRefusal, refuse
 
@@ -68,7 +68,8 @@ class WebSocketPort:
         self._wall_clock_s = wall_clock_s
         self._choices = choices
         self._servers: list[_Server] = []
-        self.fault_plan: FaultPlan | None = None
+        self.fault_plan: Callable[[], FaultPlan | None] = lambda: None
+        self.on_open: Callable[[Broker, Connection], None] = lambda _broker, _connection: None
 
     async def listen(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Serve on a socket that is bound already; may be called again for another one."""
@@ -110,13 +111,14 @@ class WebSocketPort:
         )
         _simplify_connection(request.headers)  # of which the signature knows nothing
         admitted = admit(asked, self._verifier, self._wall_clock_s(), self._choices)
-        if isinstance(admitted, Principal) and self.fault_plan is not None:
-            admitted = _misbehave(self.fault_plan) or admitted
+        plan = self.fault_plan()
+        if isinstance(admitted, Grant) and plan is not None:
+            admitted = _misbehave(plan) or admitted
         if isinstance(admitted, HttpRefusal):
             return WSUpgradeResponseWithListener(_word(admitted), None)
         accepted = WSUpgradeResponse.create_101_response(_accepted_headers(asked))
-        broker = self._brokers[admitted.account_id]
-        listener = MqttSocket(broker, flusher, admitted, self._choices.close_code)
+        broker = self._brokers[admitted.principal.account_id]
+        listener = MqttSocket(broker, flusher, admitted, self.on_open, self._choices.close_code)
         return WSUpgradeResponseWithListener(accepted, listener)
 
 

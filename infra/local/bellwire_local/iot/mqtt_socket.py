@@ -1,11 +1,12 @@
 """One upgraded socket: WebSocket frames on one side, the broker on the other."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
-from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.credentials import Grant
 from bellwire_local.iot import limits
 from bellwire_local.iot.broker import Broker, Connection
 
@@ -44,16 +45,23 @@ def _abort(transport: WSTransport) -> None:
 class MqttSocket(WSListener):
     """The broker's outlet, and picows' listener.
 
-    `close_code` is what the Close frame says when the broker ends the connection, 0: none is sent.
+    `on_open` is told of the connection as soon as the broker knows it; `close_code` is what the
+    Close frame says when the broker ends it, 0: none is sent.
     """
 
     def __init__(
-        self, broker: Broker, flusher: Flusher, principal: Principal, close_code: int = 0
+        self,
+        broker: Broker,
+        flusher: Flusher,
+        grant: Grant,
+        on_open: Callable[[Broker, Connection], None],
+        close_code: int = 0,
     ) -> None:
         super().__init__()
         self._broker = broker
         self._flusher = flusher
-        self._principal = principal
+        self._grant = grant
+        self._on_open = on_open
         self._close_code = close_code
         self._transport: WSTransport | None = None
         self._connection: Connection | None = None
@@ -66,7 +74,10 @@ class MqttSocket(WSListener):
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(limits.STALLED_SUBSCRIBER_BYTES)
         peer = transport.underlying_transport.get_extra_info("peername")
-        self._connection = self._broker.open(self, self._principal, peer[0] if peer else "unknown")
+        source_ip = peer[0] if peer else "unknown"
+        self._connection = self._broker.open(self, self._grant.principal, source_ip)
+        self._connection.expires_at = self._grant.expires_at
+        self._on_open(self._broker, self._connection)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand the bytes of data frames on; frame borders mean nothing to MQTT [MQTT-6.0.0-2]."""
