@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from bellwire_local.accounts import Account, Role
+from bellwire_local.accounts import Account, PoolSettings, Role
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
 from signing import REGION, Keys, presign
@@ -20,10 +20,29 @@ if TYPE_CHECKING:
 ACCOUNT_ID = "000000000000"
 EVERYTHING = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}],
+    "Statement": [{"Effect": "Allow", "Action": ["iot:*", "cognito-identity:*"], "Resource": "*"}],
 }
 
 
+MEMBER = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["iot:*", "cognito-identity:*"], "Resource": "*"}],
+}
+MEMBERS_OF_THE_POOL = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {"cognito-identity.amazonaws.com:aud": "{pool}"},
+                "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
+            },
+        }
+    ],
+}
+DEVELOPER = "login.example"
 GUEST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -63,16 +82,23 @@ class Endpoint:
         """Move the stand-in's clock ahead, for rates that would have to be waited for."""
         self.clock.ahead_s += seconds
 
-    def presigned(self) -> str:
-        return presign(self.iot_url, self.keys)
+    def presigned(self, keys: Keys | None = None) -> str:
+        return presign(self.iot_url, keys or self.keys)
 
     def cognito(self) -> "CognitoIdentityClient":
+        client: CognitoIdentityClient = self.boto3("cognito-identity")
+        return client
+
+    def boto3(self, service: str, keys: Keys | None = None) -> Any:
+        """Make an unmodified boto3 client that signs with these credentials, or with ours."""
+        signer = keys or self.keys
         return boto3.client(
-            "cognito-identity",
+            service,  # type: ignore[call-overload]  # one line for every service
             region_name=REGION,
             endpoint_url=self.aws_url,
-            aws_access_key_id=self.keys.access_key_id,
-            aws_secret_access_key=self.keys.secret_access_key,
+            aws_access_key_id=signer.access_key_id,
+            aws_secret_access_key=signer.secret_access_key,
+            aws_session_token=signer.session_token,
         )
 
     def guest(self) -> tuple[str, Keys]:
@@ -86,10 +112,15 @@ class Endpoint:
 @contextlib.contextmanager
 def running_endpoint(directory: Path) -> Iterator[Endpoint]:
     """Start a stand-in on free ports, with what it keeps in a directory."""
-    roles = {"everything": Role(EVERYTHING), "guest_role": Role(GUEST)}
+    roles = {
+        "everything": Role(EVERYTHING),
+        "guest_role": Role(GUEST),
+        "member_role": Role(MEMBER, MEMBERS_OF_THE_POOL),
+    }
     settings = StandInSettings(
         data_dir=directory,
         accounts={ACCOUNT_ID: Account(roles)},
+        pool=PoolSettings(authenticated_role="member_role", developer_provider=DEVELOPER),
         iot_port=0,
         aws_port=0,
         iot_tls_port=0,

@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from infra.local.endpoints import Endpoint
+from signing import Keys
 
 V31, V311, V5 = (
     MQTTProtocolVersion.MQTTv31,
@@ -53,10 +54,10 @@ class Client:
 
 @contextlib.contextmanager
 def connecting(
-    endpoint: Endpoint, client_id: str, version: MQTTProtocolVersion
+    endpoint: Endpoint, client_id: str, version: MQTTProtocolVersion, keys: Keys | None = None
 ) -> Iterator[Client]:
     """Connect with a presigned URL; MQTT 3.1 asks for the sub-protocol of that time."""
-    url = urlsplit(endpoint.presigned())
+    url = urlsplit(endpoint.presigned(keys))
     is_old = version is V31
     client = Client(
         paho.Client(

@@ -89,6 +89,7 @@ def opening(url: str) -> Iterator[Open]:
         def open_one() -> Wire:
             address = (parts.hostname or "", parts.port or 0)
             connected = socket.create_connection(address, DEADLINE_S)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             until_done.enter_context(connected)
             lines = (
                 f"GET {parts.path}?{parts.query} HTTP/1.1",
