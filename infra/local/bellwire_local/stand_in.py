@@ -119,6 +119,8 @@ class StandIn:
             authorizers,
             Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
             wall_clock_s,
+            settings.limits,
+            settings.choices,
         )
         identity = assemble(
             IdentitySettings(
