@@ -7,9 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CLIENT_SOURCES := $(shell find browser_client/src browser_client/dashboard -type f) \
 	browser_client/build.mjs
 ARGS ?=
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak format lock clean
+.PHONY: help demo test check bench soak fuzz format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,12 +18,18 @@ help: ## show this list
 demo: .installed-service browser_client/dist/stamp ## start the whole service here; ARGS go to `bellwire dev`
 	@exec $(BIN)/bellwire dev $(ARGS)
 
-test: .installed-develop browser_client/dist/stamp .installed-chromium ## every test, Python and TypeScript, end to end included
+test: .installed-develop browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
 
 soak: .installed-develop ## random histories of the log for SOAK_MINUTES=10
 	PYTHONPATH=tests $(BIN)/python -m backend.histories.soak
+
+fuzz: .installed-develop ## random bytes, guided by coverage, each target for FUZZ_SECONDS=60; Linux only
+	@$(PIP) install $$($(BIN)/python -c \
+		'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["fuzz"])')
+	@for target in decoder publishing signatures policies; do \
+		FUZZ_SECONDS=$(FUZZ_SECONDS) PYTHONPATH=tests $(BIN)/python -m fuzz.$$target || exit 1; done
 
 check: .installed-develop .installed-client ## format, lint, types, layers
 	$(BIN)/ruff format --check backend infra tests
@@ -31,7 +38,7 @@ check: .installed-develop .installed-client ## format, lint, types, layers
 	$(BIN)/lint-imports
 	npm run --silent check
 
-bench: .installed-develop browser_client/dist/stamp .installed-chromium ## measure and print the figures README quotes
+bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto ## measure and print the figures README quotes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 format: .installed-develop .installed-client ## rewrite the sources in house format
@@ -47,7 +54,7 @@ lock: ## resolve the dependencies anew (needs uv)
 		--group build --group dev -o requirements/develop.lock
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) node_modules browser_client/dist .installed-*
+	rm -rf $(VENV) node_modules tests/node_modules browser_client/dist .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -72,10 +79,19 @@ $(BIN)/python:
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
+.installed-test-clients: tests/package-lock.json .installed-client
+	@echo "Installing the clients that the tests run into tests/node_modules ..."
+	@cd tests && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)
 	@npm run --silent build
 	@touch $@
 
 .installed-chromium: tests/end_to_end/install_chromium.sh
 	@sh tests/end_to_end/install_chromium.sh
+	@touch $@
+
+.installed-mosquitto: tests/install_mosquitto.sh
+	@sh tests/install_mosquitto.sh
 	@touch $@

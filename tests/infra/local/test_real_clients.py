@@ -133,12 +133,6 @@ def test_job_cannot_publish_to_another_stage(aws: "Aws") -> None:
     assert caught.value.response["Error"]["Code"] == "ForbiddenException"
 
 
-def test_retained_publish_is_a_typed_error(aws: "Aws") -> None:
-    operator = aws.iot_data(aws.role("operator_role"))
-    with pytest.raises(operator.exceptions.InvalidRequestException, match="retain"):
-        operator.publish(topic="dev/public/x", payload=b"", retain=True)
-
-
 @pytest.mark.parametrize("topic", ["dev/public/#", "dev/+/x", "$aws/x", "a/" * 8 + "b", "x" * 257])
 def test_invalid_topic_is_a_typed_error(aws: "Aws", topic: str) -> None:
     job = aws.iot_data(aws.role("publisher_role"))
@@ -161,12 +155,6 @@ def test_wrong_secret_and_wrong_region_are_403(aws: "Aws") -> None:
         with pytest.raises(ClientError) as caught:
             client.publish(topic="dev/public/x", payload=b"")
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-
-
-def test_unknown_operation_of_the_data_plane_is_404(aws: "Aws") -> None:
-    operator = aws.iot_data(aws.role("operator_role"))
-    with pytest.raises(operator.exceptions.ResourceNotFoundException):
-        operator.get_retained_message(topic="dev/public/x")
 
 
 def test_unknown_pool_and_identity(aws: "Aws") -> None:

@@ -16,11 +16,14 @@ class Choices:
     `redelivers_to_v5`: MQTT 5 forbids to resend on a live connection [MQTT-4.4.0-1], AWS's quota
     page tells of retries for an hour.
     `close_frame_is_initiated`: `clientInitiatedDisconnect` after a bare WebSocket Close frame.
+    `unsigned_https`: the status for a request to the data plane whose signature is missing or
+    wrong; 403 was seen for a wrong region, Publish declares 401 alone.
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html and, for the reports,
     https://github.com/aws/aws-iot-device-sdk-java/issues/113,
     https://github.com/aws/aws-iot-device-sdk-js/issues/112,
-    https://github.com/aws-greengrass/aws-greengrass-lite/issues/1176
+    https://github.com/aws-greengrass/aws-greengrass-lite/issues/1176,
+    https://github.com/aws/aws-sdk-ruby/issues/1052
     """
 
     denied_subscribe: Literal["0x80", "close"] = "0x80"
@@ -30,6 +33,7 @@ class Choices:
     packets_before_connack: Literal["close", "answer"] = "close"
     redelivers_to_v5: bool = False
     close_frame_is_initiated: bool = True
+    unsigned_https: Literal["403", "401"] = "403"
 
 
 DEFAULT_CHOICES = Choices()
