@@ -1,30 +1,39 @@
-"""The stand-in assembled: one loop, two ports, one data directory. No rule of AWS lives here."""
+"""The stand-in assembled: one loop, two ports or three, one data directory. No rule of AWS here."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.aws_routes import make_router
+from bellwire_local.faults import Faults
+from bellwire_local.faults_in_force import FaultsInForce
+from bellwire_local.http_faults import make_faulty
 from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.keyring import open_keyring
 from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
+from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
 from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, ControlPlane
 from bellwire_local.iot.data_plane import DataPlane
-from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
+from bellwire_local.iot.edge import WebSocketPort
 from bellwire_local.iot.iot_policies import IotPolicies
+from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.retained import RetainedMessages
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
+from bellwire_local.tls import LocalTls, open_tls
 
 WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
 DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
@@ -35,7 +44,8 @@ _EXPIRY_CHECK_S = 1.0
 class StandInSettings:
     """What a stand-in is told. Port 0 means any free one; policy documents come rendered.
 
-    `account_id` is the home account, which holds the identity pool.
+    `account_id` is the home account, which holds the identity pool. `iot_tls_port` is None when
+    nobody is to speak TLS.
     """
 
     data_dir: Path
@@ -47,7 +57,12 @@ class StandInSettings:
     iot_port: int = 8081
     aws_port: int = 8082
     policy_choices: PolicyChoices = field(default_factory=PolicyChoices)
+    iot_tls_port: int | None = None
+    edge: EdgeChoices = field(default_factory=EdgeChoices)
+    faults: Faults | None = None
     identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
+    limits: Limits = STRICT
+    choices: Choices = DEFAULT_CHOICES
 
 
 class StandIn:
@@ -63,7 +78,7 @@ class StandIn:
         """Read keys and policies; nothing listens yet.
 
         Raises:
-            DataDirectoryUnusable: the data directory cannot be used.
+            DataDirectoryUnusable: the data directory, or a file in it, cannot be used.
             PolicyRefused: a policy document cannot be enforced.
         """
         self._settings = settings
@@ -83,8 +98,16 @@ class StandIn:
             )
             for account_id, account in accounts.items()
         }
+        self._storage = open_storage(settings.data_dir)
         brokers = {
-            account_id: Broker(authorizer, monotonic_s)
+            account_id: Broker(
+                authorizer,
+                monotonic_s=monotonic_s,
+                wall_clock_s=wall_clock_s,
+                limits=settings.limits,
+                choices=settings.choices,
+                retained=RetainedMessages(self._storage, account_id, wall_clock_s),
+            )
             for account_id, authorizer in authorizers.items()
         }
         self._brokers = brokers
@@ -97,7 +120,6 @@ class StandIn:
             Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
             wall_clock_s,
         )
-        self._storage = open_storage(settings.data_dir)
         identity = assemble(
             IdentitySettings(
                 region=settings.region,
@@ -120,13 +142,21 @@ class StandIn:
             control_plane=self._make_control_plane(authorizers, wall_clock_s, monotonic_s).answer,
             data_plane=data_plane.answer,
         )
-        self._app = make_app(router)
+        self.faults = FaultsInForce(
+            brokers.values(), authorizers.values(), self._issuer, wall_clock_s
+        )
+        self._app = make_app(make_faulty(router, lambda: self.faults.plan))
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
-        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s)
+        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
+        self._websocket_port.fault_plan = lambda: self.faults.plan
+        self._websocket_port.on_open = self.faults.trouble
+        self._tls = _open_tls(settings, wall_clock_s())
         self._http_port: HttpPort | None = None
         self._expiring: asyncio.Task[None] | None = None
         self.iot_url = ""
         self.aws_url = ""
+        self.iot_tls_url: str | None = None
+        self.ca_path = None if self._tls is None else self._tls.ca_path
 
     def credentials_for(self, role: str, session_name: str) -> Credentials:
         """Return the long-lived credentials of a role's session, the same ones after each start.
@@ -148,7 +178,11 @@ class StandIn:
     ) -> ControlPlane:
         policies = {
             account_id: IotPolicies(
-                self._storage, account_id, authorizer.change, wall_clock_s=wall_clock_s
+                self._storage,
+                account_id,
+                authorizer.change,
+                wall_clock_s=wall_clock_s,
+                limits=self._settings.limits,
             )
             for account_id, authorizer in authorizers.items()
         }
@@ -159,13 +193,14 @@ class StandIn:
             lambda: urlsplit(self.iot_url).netloc,
             wall_clock_s,
             monotonic_s,
+            self._settings.limits,
         )
 
     async def start(self) -> None:
-        """Open both ports.
+        """Open the ports.
 
         Raises:
-            PortInUse: one of them is taken; neither stays open.
+            PortInUse: one of them is taken; none stays open.
         """
         host = self._settings.host
         with contextlib.ExitStack() as until_served:
@@ -173,14 +208,21 @@ class StandIn:
             aws = until_served.enter_context(bind(host, self._settings.aws_port, "AWS's HTTP"))
             self.iot_url = f"ws://{authority_of(iot)}{MQTT_PATH}"
             self.aws_url = f"http://{authority_of(aws)}"
+            if self._tls is not None:
+                tls_port = self._settings.iot_tls_port or 0
+                secure = until_served.enter_context(bind(host, tls_port, "MQTT over TLS"))
+                self.iot_tls_url = f"wss://{authority_of(secure)}{MQTT_PATH}"
+                await self._websocket_port.listen(secure, self._tls.context)
             await self._websocket_port.listen(iot)
             self._http_port = HttpPort(self._app)
             await self._http_port.listen(aws)
             until_served.pop_all()
+        if self._settings.faults is not None:
+            self.faults.set(self._settings.faults)
         self._expiring = asyncio.create_task(self._expire())
 
     async def stop(self) -> None:
-        """End every connection and close both ports."""
+        """End every connection and close the ports."""
         if self._expiring is not None:
             self._expiring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -195,3 +237,10 @@ class StandIn:
             await asyncio.sleep(_EXPIRY_CHECK_S)
             for broker in self._brokers.values():
                 broker.expire()
+
+
+def _open_tls(settings: StandInSettings, now_s: float) -> LocalTls | None:
+    if settings.iot_tls_port is None:
+        return None
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", settings.host))
+    return open_tls(settings.data_dir, names, datetime.fromtimestamp(now_s, UTC))

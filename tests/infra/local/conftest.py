@@ -25,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from bellwire_local.accounts import Account, Role
 from bellwire_local.iam.policies import PolicyDocument
+from bellwire_local.iot.limits import OFF
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
 
@@ -234,10 +235,16 @@ class Aws:
         return Signer(issued.access_key_id, issued.secret_access_key, issued.session_token)
 
     def presign(
-        self, signer: Signer, *, region: str = "us-east-1", service: str = "iotdevicegateway"
+        self,
+        signer: Signer,
+        *,
+        region: str = "us-east-1",
+        service: str = "iotdevicegateway",
+        url: str = "",
     ) -> str:
         """Return path and query of a WebSocket URL, signed as AWS asks: the token comes after."""
-        request = AWSRequest("GET", self.stand_in.iot_url.replace("ws:", "http:"))
+        url = url or self.stand_in.iot_url
+        request = AWSRequest("GET", url.replace("ws", "http", 1))
         credentials = Credentials(signer.access_key_id, signer.secret_access_key)
         SigV4QueryAuth(credentials, service, region, expires=86400).add_auth(request)
         signed = urlsplit(str(request.url))
@@ -335,6 +342,18 @@ def running_aws(
     stand_in = StandIn(settings, wall_clock_s=clock.wall_s, monotonic_s=clock.monotonic_s)
     with running_in_thread(stand_in) as running:
         yield Aws(running, clock)
+
+
+@pytest.fixture
+def aws_without_limits(roles: dict[str, PolicyDocument], tmp_path: Path) -> Iterator[Aws]:
+    """A stand-in of the test's own, without quotas."""
+    settings = StandInSettings(
+        tmp_path, accounts=account_of(roles), iot_port=0, aws_port=0, limits=OFF
+    )
+    with running_in_thread(StandIn(settings)) as running:
+        aws = Aws(running, Clock())
+        yield aws
+        aws.close_clients()
 
 
 @pytest.fixture

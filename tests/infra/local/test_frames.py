@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bellwire_local.iot import mqtt
+from bellwire_local.iot.messages import Message
 
 if TYPE_CHECKING:
     from infra.local.conftest import Aws
@@ -63,7 +64,10 @@ def test_a_close_frame_is_answered(aws: "Aws") -> None:
     assert raw.read_to_end() == b""
 
 
-def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(aws: "Aws") -> None:
+def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(
+    aws_without_limits: "Aws",
+) -> None:
+    aws = aws_without_limits
     signer = aws.guest()
     stalled = aws.connect_raw(signer)
     stalled.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
@@ -74,7 +78,7 @@ def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(aws: "Aw
     reader.subscribe("dev/public/flood")
     broker, payload = aws.stand_in.broker, b"x" * 100_000
     for _ in range(300):
-        aws.running.call(lambda: broker.publish("dev/public/flood", payload))
+        aws.running.call(lambda: broker.publish(Message("dev/public/flood", payload)))
         assert reader.next_message() == ("dev/public/flood", payload)
     (connection,) = (
         c
