@@ -18,7 +18,7 @@ help: ## show this list
 demo: .installed-service browser_client/dist/stamp ## start the whole service here; ARGS go to `bellwire dev`
 	@exec $(BIN)/bellwire dev $(ARGS)
 
-test: .installed-develop browser_client/dist/stamp .installed-test-clients .installed-chromium ## every test, Python and TypeScript, end to end included
+test: .installed-develop browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
 
@@ -26,8 +26,9 @@ soak: .installed-develop ## random histories of the log for SOAK_MINUTES=10
 	PYTHONPATH=tests $(BIN)/python -m backend.histories.soak
 
 fuzz: .installed-develop ## random bytes, guided by coverage, each target for FUZZ_SECONDS=60; Linux only
-	@$(PIP) install --group fuzz
-	@for target in decoder signatures policies; do \
+	@$(PIP) install $$($(BIN)/python -c \
+		'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["fuzz"])')
+	@for target in decoder publishing signatures policies; do \
 		FUZZ_SECONDS=$(FUZZ_SECONDS) PYTHONPATH=tests $(BIN)/python -m fuzz.$$target || exit 1; done
 
 check: .installed-develop .installed-client ## format, lint, types, layers
@@ -37,7 +38,7 @@ check: .installed-develop .installed-client ## format, lint, types, layers
 	$(BIN)/lint-imports
 	npm run --silent check
 
-bench: .installed-develop browser_client/dist/stamp .installed-chromium ## measure and print the figures README quotes
+bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto ## measure and print the figures README quotes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 format: .installed-develop .installed-client ## rewrite the sources in house format
@@ -89,4 +90,8 @@ browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)
 
 .installed-chromium: tests/end_to_end/install_chromium.sh
 	@sh tests/end_to_end/install_chromium.sh
+	@touch $@
+
+.installed-mosquitto: tests/install_mosquitto.sh
+	@sh tests/install_mosquitto.sh
 	@touch $@

@@ -1,25 +1,60 @@
-"""The HTTPS data plane: `POST /topics/{topic}`; its other operations answer as unknown paths do.
+"""The HTTPS data plane: who asks, for which operation, and may they.
 
-Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
+The operations are in `http_publish`, `http_retained` and `http_connections`. Left for later are
+device shadows and SendDirectMessage.
+Source: https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html
 """
 
-import json
 import logging
-import uuid
+import re
 from collections.abc import Callable, Mapping
-from urllib.parse import parse_qsl, unquote_to_bytes
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from bellwire_local.http_messages import HttpAnswer, HttpRequest
+from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
-from bellwire_local.iot import limits
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
-from bellwire_local.iot.refusals import HttpRefusal, refuse
-from bellwire_local.iot.topics import find_topic_fault, is_wildcard
+from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
+from bellwire_local.iot.http_calls import Call, DataPlaneRefused, not_found, read_label
+from bellwire_local.iot.http_connections import (
+    delete_connection,
+    get_connection,
+    list_subscriptions,
+    refuse_direct_message,
+)
+from bellwire_local.iot.http_publish import publish
+from bellwire_local.iot.http_retained import get_retained_message, list_retained_messages
+from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.refusals import refuse
 
 logger = logging.getLogger(__name__)
 
-TOPICS_PATH = "/topics/"
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path, still percent-encoded, and what answers its methods.
+
+    A topic's or client id's slashes may be encoded, as boto3 does, or not.
+    """
+
+    path: re.Pattern[str]
+    methods: Mapping[str, Callable[[Call], HttpAnswer]]
+
+
+# The first that fits counts: what has more behind the client id comes first.
+ROUTES = (
+    Route(re.compile(r"/topics/(.+)", re.DOTALL), {"POST": publish}),
+    Route(re.compile(r"/retainedMessage/?()"), {"GET": list_retained_messages}),
+    Route(re.compile(r"/retainedMessage/(.+)", re.DOTALL), {"GET": get_retained_message}),
+    Route(re.compile(r"/connections/(.+)/subscriptions", re.DOTALL), {"GET": list_subscriptions}),
+    Route(re.compile(r"/connections/(.+)/messages", re.DOTALL), {"POST": refuse_direct_message}),
+    Route(
+        re.compile(r"/connections/(.+)", re.DOTALL),
+        {"GET": get_connection, "DELETE": delete_connection},
+    ),
+)
 
 
 class DataPlane:
@@ -31,66 +66,76 @@ class DataPlane:
         authorizers: Mapping[str, Authorizer],
         verifier: Verifier,
         wall_clock_s: Callable[[], float],
+        limits: Limits = STRICT,
+        choices: Choices = DEFAULT_CHOICES,
     ) -> None:
         self._brokers = brokers
         self._authorizers = authorizers
         self._verifier = verifier
         self._wall_clock_s = wall_clock_s
+        self._limits = limits
+        self._choices = choices
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """Answer one request; nothing here waits for anything."""
-        refusal = self._publish(request)
-        if refusal is not None:
+        try:
+            return self._perform(request)
+        except DataPlaneRefused as refused:
+            refusal = refuse(refused.status, refused.error_type, str(refused))
             return HttpAnswer(refusal.status, refusal.headers, refusal.body)
-        trace_id = str(uuid.uuid4())
-        headers = (("content-type", "application/json"), ("x-amzn-RequestId", trace_id))
-        body = json.dumps({"message": "OK", "traceId": trace_id}, separators=(",", ":"))
-        return HttpAnswer(200, headers, body.encode())
 
-    def _publish(self, request: HttpRequest) -> HttpRefusal | None:
+    def _perform(self, request: HttpRequest) -> HttpAnswer:
+        now_s = self._wall_clock_s()
+        principal = self._identify(request, now_s)
+        perform, label = _find_operation(request.method, request.path)
+        call = Call(
+            label=read_label(label),
+            query=dict(parse_qsl(request.query, keep_blank_values=True)),
+            headers=request.headers,
+            body=request.body,
+            body_bytes=request.body_bytes,
+            now_s=now_s,
+            broker=self._brokers[principal.account_id],
+            demand=self._demand_for(principal, request.source_ip),
+            limits=self._limits,
+        )
+        return perform(call)
+
+    def _identify(self, request: HttpRequest, now_s: float) -> Principal:
         received = ReceivedRequest(
             request.method, request.path, request.query, request.headers, request.body_sha256
         )
         try:
-            grant = self._verifier.verify(received, self._wall_clock_s())
+            return self._verifier.verify(received, now_s).principal
         except SignatureRefused as refusal:
-            logger.warning("publish refused: %s", refusal)
-            return refuse(403, "ForbiddenException", str(refusal))
-        if not request.path.startswith(TOPICS_PATH):
-            return refuse(404, "ResourceNotFoundException", f"No such path: {request.path}")
-        if request.method != "POST":
-            message = f"{request.method} is not supported here; POST is"
-            return refuse(405, "MethodNotAllowedException", message)
-        try:
-            topic = unquote_to_bytes(request.path.removeprefix(TOPICS_PATH)).decode()
-        except UnicodeDecodeError:
-            return refuse(400, "InvalidRequestException", "The topic is not UTF-8")
-        fault = _find_fault(topic, request.query)
-        if fault is not None:
-            return refuse(400, "InvalidRequestException", fault)
-        if request.body is None:
-            found = f"The payload has {request.body_bytes} bytes"
-            message = f"{found}; at most {limits.PAYLOAD_BYTES} are allowed"
-            return refuse(413, "RequestEntityTooLargeException", message)
-        account_id = grant.principal.account_id
-        decision = self._authorizers[account_id].decide(
-            grant.principal, "iot:Publish", f"topic/{topic}", source_ip=request.source_ip
-        )
-        if not decision.is_allowed:
-            return refuse(403, "ForbiddenException", "Forbidden")
-        self._brokers[account_id].publish(topic, request.body)
-        return None
+            logger.warning("%s %s refused: %s", request.method, request.path, refusal)
+            raise self._unsigned(str(refusal)) from refusal
+
+    def _unsigned(self, message: str) -> DataPlaneRefused:
+        if self._choices.unsigned_https == "401":
+            return DataPlaneRefused(401, "UnauthorizedException", message)
+        return DataPlaneRefused(403, "ForbiddenException", message)
+
+    def _demand_for(self, principal: Principal, source_ip: str) -> Callable[[str, str], None]:
+        authorizer = self._authorizers[principal.account_id]
+
+        def demand(action: str, resource: str) -> None:
+            decision = authorizer.decide(principal, action, resource, source_ip=source_ip)
+            if not decision.is_allowed:
+                raise DataPlaneRefused(403, "ForbiddenException", "Forbidden")
+
+        return demand
 
 
-def _find_fault(topic: str, query: str) -> str | None:
-    fault = find_topic_fault(topic)
-    if fault is not None:
-        return f"The topic {topic!r} is not valid: {fault}"
-    if is_wildcard(topic) or "\0" in topic or topic.startswith("$"):
-        return f"The topic {topic!r} is not valid: wildcards and reserved topics take no messages"
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    if options.get("qos", "0") not in ("0", "1"):
-        return f"qos is {options['qos']!r}; 0 or 1 is expected"
-    if options.get("retain", "false") != "false":
-        return "retained messages are not kept here yet; leave retain out"
-    return None
+def _find_operation(method: str, path: str) -> tuple[Callable[[Call], HttpAnswer], str]:
+    for route in ROUTES:
+        found = route.path.fullmatch(path)
+        if found is None:
+            continue
+        perform = route.methods.get(method)
+        if perform is not None:
+            return perform, found[1]
+        expected = " or ".join(route.methods)
+        message = f"{method} is not supported here; {expected} is"
+        raise DataPlaneRefused(405, "MethodNotAllowedException", message)
+    raise not_found(f"No such path: {path}")
