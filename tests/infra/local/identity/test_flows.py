@@ -140,6 +140,13 @@ def test_without_guests(make_cloud: MakeCloud) -> None:
         ]
 
 
+def test_an_account_id_is_made_of_digits(cloud: "Cloud") -> None:
+    client = cloud.pool_client()
+    assert client.get_id(AccountId=HOME, IdentityPoolId=cloud.pool_id)["IdentityId"]
+    with pytest.raises(client.exceptions.InvalidParameterException, match="digits are expected"):
+        client.get_id(AccountId="mine", IdentityPoolId=cloud.pool_id)
+
+
 def test_custom_roles_are_refused(cloud: "Cloud") -> None:
     client = cloud.pool_client()
     identity_id = client.get_id(IdentityPoolId=cloud.pool_id)["IdentityId"]
