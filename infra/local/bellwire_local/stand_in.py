@@ -25,10 +25,13 @@ from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
 from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, ControlPlane
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import WebSocketPort
 from bellwire_local.iot.iot_policies import IotPolicies
+from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.retained import RetainedMessages
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
 from bellwire_local.tls import LocalTls, open_tls
@@ -59,6 +62,8 @@ class StandInSettings:
     edge: EdgeChoices = field(default_factory=EdgeChoices)
     faults: Faults | None = None
     identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
+    limits: Limits = STRICT
+    choices: Choices = DEFAULT_CHOICES
 
 
 class StandIn:
@@ -94,8 +99,16 @@ class StandIn:
             )
             for account_id, account in accounts.items()
         }
+        self._storage = open_storage(settings.data_dir)
         brokers = {
-            account_id: Broker(authorizer, monotonic_s)
+            account_id: Broker(
+                authorizer,
+                monotonic_s=monotonic_s,
+                wall_clock_s=wall_clock_s,
+                limits=settings.limits,
+                choices=settings.choices,
+                retained=RetainedMessages(self._storage, account_id, wall_clock_s),
+            )
             for account_id, authorizer in authorizers.items()
         }
         self._brokers = brokers
@@ -108,7 +121,6 @@ class StandIn:
             Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
             wall_clock_s,
         )
-        self._storage = open_storage(settings.data_dir)
         identity = assemble(
             IdentitySettings(
                 region=settings.region,

@@ -26,6 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from bellwire_local.accounts import Account, Role
 from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.identity.quotas import IdentityQuotas
+from bellwire_local.iot.limits import OFF
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
 
@@ -343,6 +344,18 @@ def running_aws(
     stand_in = StandIn(settings, wall_clock_s=clock.wall_s, monotonic_s=clock.monotonic_s)
     with running_in_thread(stand_in) as running:
         yield Aws(running, clock)
+
+
+@pytest.fixture
+def aws_without_limits(roles: dict[str, PolicyDocument], tmp_path: Path) -> Iterator[Aws]:
+    """A stand-in of the test's own, without quotas."""
+    settings = StandInSettings(
+        tmp_path, accounts=account_of(roles), iot_port=0, aws_port=0, limits=OFF
+    )
+    with running_in_thread(StandIn(settings)) as running:
+        aws = Aws(running, Clock())
+        yield aws
+        aws.close_clients()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.iot import mqtt
 from bellwire_local.iot.admission import EdgeChoices
+from bellwire_local.iot.messages import Message
 from bellwire_local.iot.mqtt_socket import MqttSocket
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
@@ -72,7 +73,10 @@ def test_a_close_frame_is_answered(aws: "Aws") -> None:
     assert raw.read_to_end() == b""
 
 
-def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(aws: "Aws") -> None:
+def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(
+    aws_without_limits: "Aws",
+) -> None:
+    aws = aws_without_limits
     signer = aws.guest()
     stalled = aws.connect_raw(signer)
     stalled.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
@@ -83,7 +87,7 @@ def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(aws: "Aw
     reader.subscribe("dev/public/flood")
     broker, payload = aws.stand_in.broker, b"x" * 100_000
     for _ in range(300):
-        aws.running.call(lambda: broker.publish("dev/public/flood", payload))
+        aws.running.call(lambda: broker.publish(Message("dev/public/flood", payload)))
         assert reader.next_message() == ("dev/public/flood", payload)
     (connection,) = (
         c

@@ -23,10 +23,10 @@ def test_messages_arrive_in_the_order_of_publishing(aws: "Aws") -> None:
     guest = aws.connect(aws.guest())
     guest.subscribe("dev/public/order")
     job = aws.connect(aws.role("publisher_role"), "job-order")
-    for number in range(500):
+    for number in range(100):  # what a connection may publish in a second
         job.paho.publish("dev/public/order", str(number))
-    received = [guest.next_message()[1] for _ in range(500)]
-    assert received == [str(number).encode() for number in range(500)]
+    received = [guest.next_message()[1] for _ in range(100)]
+    assert received == [str(number).encode() for number in range(100)]
 
 
 def test_topic_with_characters_that_need_encoding(aws: "Aws") -> None:
@@ -71,7 +71,8 @@ def test_second_tab_of_a_guest_connects_beside_the_first(aws: "Aws") -> None:
 def test_same_client_id_takes_over(aws: "Aws") -> None:
     signer = aws.guest()
     first = aws.connect(signer)
-    second = aws.connect(signer)
+    with aws.clock.moved(1):  # AWS takes one CONNECT a second for each client id
+        second = aws.connect(signer)
     first.disconnected.get(timeout=10)
     assert second.subscribe("dev/public/host") == [0]
 
@@ -83,11 +84,13 @@ def test_silent_client_is_disconnected_after_one_and_a_half_keep_alives(aws: "Aw
     guest.disconnected.get(timeout=10)
 
 
-def test_mqtt_5_client_is_told_that_its_protocol_is_not_spoken(aws: "Aws") -> None:
+def test_mqtt_5_client_is_served(aws: "Aws") -> None:
     signer = aws.guest()
     client = aws.start_connecting(signer, signer.identity_id, protocol=MQTTProtocolVersion.MQTTv5)
-    client.disconnected.get(timeout=10)
-    assert not client.paho.is_connected()
+    assert client.connected.get(timeout=10) == 0
+    assert client.subscribe("dev/public/five", "#") == [0, 0x87]
+    aws.iot_data(aws.role("publisher_role")).publish(topic="dev/public/five", payload=b"x")
+    assert client.next_message() == ("dev/public/five", b"x")
 
 
 @pytest.mark.parametrize("topic_filter", ["dev/user/someone", "#", "+/public/x", "prod/public/x"])

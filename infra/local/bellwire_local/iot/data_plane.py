@@ -14,6 +14,7 @@ from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Ver
 from bellwire_local.iot import limits
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
+from bellwire_local.iot.messages import Message
 from bellwire_local.iot.refusals import HttpRefusal, refuse
 from bellwire_local.iot.topics import find_topic_fault, is_wildcard
 
@@ -78,7 +79,7 @@ class DataPlane:
         )
         if not decision.is_allowed:
             return refuse(403, "ForbiddenException", "Forbidden")
-        self._brokers[account_id].publish(topic, request.body)
+        self._brokers[account_id].publish(Message(topic, request.body))
         return None
 
 

@@ -61,6 +61,14 @@ class Misdelivery:
         too_many = self._waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
         return too_many or self.outlet.is_stalled()
 
+    def pause_reading(self) -> None:
+        """See `broker.Outlet`."""
+        self.outlet.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `broker.Outlet`."""
+        self.outlet.resume_reading()
+
     def close(self) -> None:
         """See `broker.Outlet`; what is held back is lost."""
         self.outlet.close()

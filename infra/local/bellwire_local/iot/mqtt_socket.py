@@ -74,8 +74,9 @@ class MqttSocket(WSListener):
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(limits.STALLED_SUBSCRIBER_BYTES)
         peer = transport.underlying_transport.get_extra_info("peername")
-        source_ip = peer[0] if peer else "unknown"
-        self._connection = self._broker.open(self, self._grant.principal, source_ip)
+        source_ip, source_port = (peer[0], peer[1]) if peer else ("unknown", 0)
+        principal = self._grant.principal
+        self._connection = self._broker.open(self, principal, source_ip, source_port)
         self._connection.expires_at = self._grant.expires_at
         self._on_open(self._broker, self._connection)
 

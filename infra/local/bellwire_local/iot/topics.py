@@ -8,35 +8,32 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from bellwire_local.iot import limits
+from bellwire_local.iot.limits import STRICT, Limits
 
 Subscriber = TypeVar("Subscriber", bound=Hashable)
+Wanted = TypeVar("Wanted")
 
-_ROUTES_KEPT = 4096
 
-
-def find_topic_fault(name: str) -> str | None:
+def find_topic_fault(name: str, limits: Limits = STRICT) -> str | None:
     """Say what makes `name` unusable as a topic or filter on AWS, or None if nothing does."""
     size_bytes = len(name.encode())
     if size_bytes == 0:  # [MQTT-4.7.3-1]
         return "it is empty"
-    if size_bytes > limits.STRICT.topic_bytes:
-        return f"it has {size_bytes} bytes; at most {limits.STRICT.topic_bytes} are allowed"
-    if name.count("/") > limits.STRICT.topic_slashes:
-        return (
-            f"it has {name.count('/')} slashes; at most {limits.STRICT.topic_slashes} are allowed"
-        )
+    if size_bytes > limits.topic_bytes:
+        return f"it has {size_bytes} bytes; at most {limits.topic_bytes} are allowed"
+    if name.count("/") > limits.topic_slashes:
+        return f"it has {name.count('/')} slashes; at most {limits.topic_slashes} are allowed"
     return None
 
 
-def find_filter_fault(topic_filter: str) -> str | None:
+def find_filter_fault(topic_filter: str, limits: Limits = STRICT) -> str | None:
     """Say what makes `topic_filter` unusable, or None. Source: [MQTT-4.7.1-2], [MQTT-4.7.1-3]."""
     levels = topic_filter.split("/")
     if any("#" in level and level != "#" for level in levels) or "#" in levels[:-1]:
         return "'#' must be a whole level and the last one"
     if any("+" in level and level != "+" for level in levels):
         return "'+' must be a whole level"
-    return find_topic_fault(topic_filter)
+    return find_topic_fault(topic_filter, limits)
 
 
 def is_wildcard(topic_filter: str) -> bool:
@@ -58,59 +55,51 @@ def matches(topic_filter: str, topic: str) -> bool:
 
 
 @dataclass(slots=True)
-class _Node(Generic[Subscriber]):
+class _Node(Generic[Subscriber, Wanted]):
     """One level of the tree of wildcard filters."""
 
-    below: "dict[str, _Node[Subscriber]]" = field(default_factory=dict)
-    here: dict[Subscriber, None] = field(default_factory=dict)
+    below: "dict[str, _Node[Subscriber, Wanted]]" = field(default_factory=dict)
+    here: dict[Subscriber, Wanted] = field(default_factory=dict)
 
 
-class SubscriptionIndex(Generic[Subscriber]):
-    """Who subscribes to what: exact filters in a table, wildcard filters in a tree of levels."""
+class SubscriptionIndex(Generic[Subscriber, Wanted]):
+    """Who subscribes to what: exact filters in a table, wildcard filters in a tree of levels.
+
+    With each subscription stands what the subscriber wants of it.
+    """
 
     def __init__(self) -> None:
-        self._exact: dict[str, dict[Subscriber, None]] = {}
-        self._tree: _Node[Subscriber] = _Node()
-        self._routes: dict[str, tuple[Subscriber, ...]] = {}
+        self._exact: dict[str, dict[Subscriber, Wanted]] = {}
+        self._tree: _Node[Subscriber, Wanted] = _Node()
 
-    def add(self, topic_filter: str, subscriber: Subscriber) -> None:
-        """Enter one subscription; a repeated one changes nothing."""
+    def add(self, topic_filter: str, subscriber: Subscriber, wanted: Wanted) -> None:
+        """Enter one subscription; a repeated one replaces what was wanted."""
         if not is_wildcard(topic_filter):
-            self._exact.setdefault(topic_filter, {})[subscriber] = None
-            self._routes.pop(topic_filter, None)
+            self._exact.setdefault(topic_filter, {})[subscriber] = wanted
             return
         node = self._tree
         for level in topic_filter.split("/"):
             node = node.below.setdefault(level, _Node())
-        node.here[subscriber] = None
-        self._routes.clear()
+        node.here[subscriber] = wanted
 
     def remove(self, topic_filter: str, subscriber: Subscriber) -> None:
         """Take one subscription out; one that is not there changes nothing."""
-        if not is_wildcard(topic_filter):
-            subscribers = self._exact.get(topic_filter, {})
-            subscribers.pop(subscriber, None)
-            if not subscribers:
-                self._exact.pop(topic_filter, None)
-            self._routes.pop(topic_filter, None)
+        if is_wildcard(topic_filter):
+            _remove(self._tree, topic_filter.split("/"), subscriber)
             return
-        _remove(self._tree, topic_filter.split("/"), subscriber)
-        self._routes.clear()
+        subscribers = self._exact.get(topic_filter, {})
+        subscribers.pop(subscriber, None)
+        if not subscribers:
+            self._exact.pop(topic_filter, None)
 
-    def subscribers_of(self, topic: str) -> tuple[Subscriber, ...]:
-        """Return each subscriber once, however many of its filters match."""
-        route = self._routes.get(topic)
-        if route is None:
-            found = dict(self._exact.get(topic, {}))
-            _collect(self._tree, topic.split("/"), found, reserved=topic.startswith("$"))
-            route = tuple(found)
-            if len(self._routes) >= _ROUTES_KEPT:
-                self._routes.clear()
-            self._routes[topic] = route
-        return route
+    def find(self, topic: str) -> list[tuple[Subscriber, Wanted]]:
+        """Return each matching subscription: a subscriber as often as its filters overlap."""
+        found = list(self._exact.get(topic, {}).items())
+        _collect(self._tree, topic.split("/"), found, reserved=topic.startswith("$"))
+        return found
 
 
-def _remove(node: _Node[Subscriber], levels: list[str], subscriber: Subscriber) -> None:
+def _remove(node: _Node[Subscriber, Wanted], levels: list[str], subscriber: Subscriber) -> None:
     if not levels:
         node.here.pop(subscriber, None)
         return
@@ -123,14 +112,18 @@ def _remove(node: _Node[Subscriber], levels: list[str], subscriber: Subscriber) 
 
 
 def _collect(
-    node: _Node[Subscriber], levels: list[str], found: dict[Subscriber, None], *, reserved: bool
+    node: _Node[Subscriber, Wanted],
+    levels: list[str],
+    found: list[tuple[Subscriber, Wanted]],
+    *,
+    reserved: bool,
 ) -> None:
     if not levels:
-        found.update(node.here)
+        found.extend(node.here.items())
         return
     if not reserved:
         if "#" in node.below:
-            found.update(node.below["#"].here)
+            found.extend(node.below["#"].here.items())
         if "+" in node.below:
             _collect(node.below["+"], levels[1:], found, reserved=False)
     if levels[0] in node.below:

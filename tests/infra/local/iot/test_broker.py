@@ -9,6 +9,9 @@ from bellwire_local.identity.principals import Principal
 from bellwire_local.iot import mqtt
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker, Connection
+from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
+from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.messages import Message
 
 ANYONE = Principal("000000000000", "role", "someone")
 
@@ -25,6 +28,8 @@ class MemoryOutlet:
     sent: list[bytes] = field(default_factory=list)
     stalled: bool = False
     is_closed: bool = False
+    is_read: bool = True
+    version: mqtt.Version = mqtt.Version.V3_1_1
 
     def send(self, encoded: bytes) -> None:
         self.sent.append(encoded)
@@ -35,19 +40,37 @@ class MemoryOutlet:
     def close(self) -> None:
         self.is_closed = True
 
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+
     def read(self) -> list[mqtt.Packet]:
         """Return what arrived since the last look."""
         stream, self.sent = b"".join(self.sent), []
-        return list(mqtt.Decoder(1_000_000).feed(stream))
+        return list(mqtt.Decoder(1_000_000, self.version).feed(stream))
 
 
 class World:
     """A broker, its policies and its clock."""
 
-    def __init__(self, role: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        role: Mapping[str, object] | None = None,
+        *,
+        limits: Limits = STRICT,
+        choices: Choices = DEFAULT_CHOICES,
+    ) -> None:
         self.now_s = 1000.0
         self.authorizer = Authorizer("us-east-1", "1", {"role": role or _role("*")})
-        self.broker = Broker(self.authorizer, lambda: self.now_s)
+        self.broker = Broker(
+            self.authorizer,
+            monotonic_s=lambda: self.now_s,
+            wall_clock_s=lambda: self.now_s,
+            limits=limits,
+            choices=choices,
+        )
 
     def join(self, client_id: str, *filters: str) -> tuple[Connection, MemoryOutlet]:
         outlet = MemoryOutlet()
@@ -69,35 +92,37 @@ def world() -> World:
 
 def test_message_is_encoded_once_for_all_its_readers(world: World) -> None:
     outlets = [world.join(f"c{number}", "a/b")[1] for number in range(3)]
-    assert world.broker.publish("a/b", b"x") == 3
+    assert world.broker.publish(Message("a/b", b"x")) == 3
     assert outlets[0].sent == [mqtt.encode(mqtt.Publish("a/b", b"x"))]
     assert outlets[0].sent[0] is outlets[1].sent[0] is outlets[2].sent[0]
 
 
 def test_overlapping_filters_deliver_one_copy(world: World) -> None:
     _, outlet = world.join("c", "a/b", "a/+", "a/#", "#")
-    world.broker.publish("a/b", b"x")
+    world.broker.publish(Message("a/b", b"x"))
     assert outlet.read() == [mqtt.Publish("a/b", b"x")]
 
 
 def test_subscription_during_the_life_of_a_route(world: World) -> None:
     _, early = world.join("early", "a/b")
-    world.broker.publish("a/b", b"1")
+    world.broker.publish(Message("a/b", b"1"))
     late_connection, late = world.join("late", "a/+")
-    world.broker.publish("a/b", b"2")
+    world.broker.publish(Message("a/b", b"2"))
     world.say(late_connection, mqtt.Unsubscribe(2, ("a/+",)))
-    world.broker.publish("a/b", b"3")
+    world.broker.publish(Message("a/b", b"3"))
     assert [p.payload for p in early.read() if isinstance(p, mqtt.Publish)] == [b"1", b"2", b"3"]
     assert late.read() == [mqtt.Publish("a/b", b"2"), mqtt.UnsubAck(2)]
 
 
 def test_the_older_connection_yields_its_client_id(world: World) -> None:
     first_connection, first = world.join("same", "a")
+    world.now_s += 1
     _, second = world.join("same", "a")
     assert first.is_closed
     assert not second.is_closed
     world.broker.lose(first_connection)  # its socket reports the end only now
-    assert world.broker.publish("a", b"x") == 1
+    assert world.broker.publish(Message("a", b"x")) == 1
+    world.now_s += 1
     _, third = world.join("same")
     assert second.is_closed
     assert not third.is_closed
@@ -124,11 +149,11 @@ def test_missing_receive_right_drops_silently_until_the_policy_changes() -> None
     prefix = "arn:aws:iot:us-east-1:1:"
     world = World(_role(f"{prefix}client/*", f"{prefix}topicfilter/*"))
     _, outlet = world.join("c", "a")
-    assert world.broker.publish("a", b"1") == 0
+    assert world.broker.publish(Message("a", b"1")) == 0
     world.authorizer.replace_role("role", _role("*"))
-    assert world.broker.publish("a", b"2") == 1
+    assert world.broker.publish(Message("a", b"2")) == 1
     world.authorizer.replace_role("role", _role(f"{prefix}client/*"))
-    assert world.broker.publish("a", b"3") == 0
+    assert world.broker.publish(Message("a", b"3")) == 0
     assert not outlet.is_closed
     assert outlet.read() == [mqtt.Publish("a", b"2")]
 
@@ -141,7 +166,7 @@ def test_receive_is_decided_once_for_each_connection_and_topic(
     world.join("c", "#")
     caplog.clear()
     for topic in ("a", "a", "b", "a"):
-        world.broker.publish(topic, b"")
+        world.broker.publish(Message(topic, b""))
     assert len([line for line in caplog.messages if "iot:Receive" in line]) == 2
 
 
@@ -191,12 +216,12 @@ def test_stalled_reader_loses_messages_and_delays_nobody(world: World) -> None:
     connection, slow = world.join("slow", "a")
     _, quick = world.join("quick", "a")
     slow.stalled = True
-    assert [world.broker.publish("a", b"x") for _ in range(3)] == [1, 1, 1]
+    assert [world.broker.publish(Message("a", b"x")) for _ in range(3)] == [1, 1, 1]
     assert slow.sent == []
     assert connection.dropped == 3
     assert len(quick.read()) == 3
     slow.stalled = False
-    world.broker.publish("a", b"again")
+    world.broker.publish(Message("a", b"again"))
     assert slow.read() == [mqtt.Publish("a", b"again")]
 
 
@@ -213,5 +238,5 @@ def test_nothing_is_left_of_a_lost_connection(world: World) -> None:
     world.broker.lose(connection)
     world.broker.lose(connection)
     assert world.broker.connections == ()
-    assert world.broker.publish("a", b"") == 0
-    assert world.broker.publish("b/c", b"") == 0
+    assert world.broker.publish(Message("a", b"")) == 0
+    assert world.broker.publish(Message("b/c", b"")) == 0

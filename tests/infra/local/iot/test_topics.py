@@ -47,9 +47,9 @@ filters = (
 )
 def test_matching(topic_filter: str, topic: str, *, expected: bool) -> None:
     assert matches(topic_filter, topic) is expected
-    index: SubscriptionIndex[str] = SubscriptionIndex()
-    index.add(topic_filter, "someone")
-    assert index.subscribers_of(topic) == (("someone",) if expected else ())
+    index: SubscriptionIndex[str, int] = SubscriptionIndex()
+    index.add(topic_filter, "someone", 7)
+    assert index.find(topic) == ([("someone", 7)] if expected else [])
 
 
 @pytest.mark.parametrize(
@@ -76,23 +76,24 @@ def test_filter_form(name: str, *, is_valid: bool) -> None:
     assert (find_filter_fault(name) is None) is is_valid
 
 
-changes = st.lists(st.tuples(st.booleans(), filters, st.integers(0, 3)), max_size=30)
+changes = st.lists(
+    st.tuples(st.booleans(), filters, st.integers(0, 3), st.integers(0, 1)), max_size=30
+)
 
 
 @given(changes, st.lists(topics, min_size=1, max_size=5))
 def test_index_agrees_with_matching(
-    changed: list[tuple[bool, str, int]], published: list[str]
+    changed: list[tuple[bool, str, int, int]], published: list[str]
 ) -> None:
-    index: SubscriptionIndex[int] = SubscriptionIndex()
-    held: set[tuple[str, int]] = set()
-    for is_added, topic_filter, subscriber in changed:
+    index: SubscriptionIndex[int, int] = SubscriptionIndex()
+    held: dict[tuple[str, int], int] = {}
+    for is_added, topic_filter, subscriber, wanted in changed:
         if is_added:
-            index.add(topic_filter, subscriber)
-            held.add((topic_filter, subscriber))
+            index.add(topic_filter, subscriber, wanted)
+            held[topic_filter, subscriber] = wanted
         else:
             index.remove(topic_filter, subscriber)
-            held.discard((topic_filter, subscriber))
+            held.pop((topic_filter, subscriber), None)
         for topic in published:
-            found = index.subscribers_of(topic)
-            assert len(found) == len(set(found))
-            assert set(found) == {who for wanted, who in held if matches(wanted, topic)}
+            expected = [(who, qos) for (name, who), qos in held.items() if matches(name, topic)]
+            assert sorted(index.find(topic)) == sorted(expected)
