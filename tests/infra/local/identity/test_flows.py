@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from botocore.exceptions import ClientError
@@ -157,7 +157,7 @@ def test_custom_roles_are_refused(cloud: "Cloud") -> None:
 
 
 @pytest.mark.parametrize("status", [400, 429])
-def test_rates(make_cloud: MakeCloud, status: int) -> None:
+def test_rates(make_cloud: MakeCloud, status: Literal[400, 429]) -> None:
     settings = replace(
         SETTINGS,
         identity_quotas=IdentityQuotas(get_id_per_s=2),
