@@ -11,7 +11,10 @@ MAX_SESSION_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """An IAM role; without a trust policy nobody can assume it, but credentials can be made."""
+    """An IAM role; without a trust policy nobody can assume it, but credentials can be made.
+
+    `{pool}` in a trust policy stands for the identity pool's id, which the first start makes up.
+    """
 
     policy: PolicyDocument
     trust: PolicyDocument | None = None
@@ -32,6 +35,10 @@ class PoolSettings:
     `providers` maps a key of `Logins` to the issuer's URL, at which
     `/.well-known/openid-configuration` answers, and to the audience (client id) expected:
     `{"accounts.google.com": Provider("https://accounts.google.com", ("123.apps…",))}`.
+    A role of the pool that brings no trust policy has the one that Cognito's console writes.
+    `developer_tokens_need_classic_flow`: whether STS refuses tokens of
+    GetOpenIdTokenForDeveloperIdentity too when the classic flow is off; AWS documents neither.
+    `throttled_status` of TooManyRequestsException: 400 or 429, which is not known of AWS.
     """
 
     unauthenticated_role: str | None = "guest_role"
@@ -39,6 +46,8 @@ class PoolSettings:
     developer_provider: str | None = None
     providers: Mapping[str, "Provider"] = field(default_factory=dict)
     has_classic_flow: bool = True
+    developer_tokens_need_classic_flow: bool = False
+    throttled_status: int = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,23 @@
 """Which of AWS's services a request to the AWS port is for: they share one address here."""
 
 from bellwire_local.http_messages import Answer, HttpRequest, Operation
+from bellwire_local.identity.discovery import DISCOVERY_PATHS
+from bellwire_local.identity.sts import FORM
 
 
-def make_router(*, cognito: Operation, data_plane: Operation) -> Operation:
+def make_router(
+    *, cognito: Operation, sts: Operation, discovery: Operation, data_plane: Operation
+) -> Operation:
     """Join services into one operation that hands each request to the one it is for."""
 
     def answer(request: HttpRequest) -> Answer:
-        service = cognito if request.path == "/" else data_plane
+        if request.path == "/":
+            is_form = request.headers.get("content-type", "").lower().startswith(FORM)
+            service = sts if is_form else cognito
+        elif request.path in DISCOVERY_PATHS:
+            service = discovery
+        else:
+            service = data_plane
         return service(request)
 
     return answer

@@ -4,7 +4,8 @@ StandInError
 ├── PortInUse              another process listens where we were told to
 ├── PortUnusable           the address cannot be listened on for another reason
 ├── DataDirectoryUnusable  the directory, or a file in it, cannot be used
-└── PolicyRefused          a policy document holds something we would not enforce faithfully
+├── PolicyRefused          a policy document holds something we would not enforce faithfully
+└── FaultsRefused          what is asked to go wrong cannot be read
 """
 
 from pathlib import Path
@@ -42,3 +43,7 @@ class DataDirectoryUnusable(StandInError):
 
 class PolicyRefused(StandInError):
     """A policy document contains an element that would not be enforced as AWS enforces it."""
+
+
+class FaultsRefused(StandInError):
+    """What is asked to go wrong is not a fault, or its value is not of its kind."""

@@ -1,30 +1,36 @@
-"""The stand-in assembled: one loop, two ports, one data directory. No rule of AWS lives here."""
+"""The stand-in assembled: one loop, two ports or three, one data directory. No rule of AWS here."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.aws_routes import make_router
-from bellwire_local.identity.cognito import CognitoIdentity
+from bellwire_local.faults import Faults
+from bellwire_local.faults_in_force import FaultsInForce
+from bellwire_local.http_faults import make_faulty
+from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
-from bellwire_local.identity.identities import GuestIdentities
 from bellwire_local.identity.keyring import open_keyring
 from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
+from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.data_plane import DataPlane
-from bellwire_local.iot.edge import MQTT_PATH, WebSocketPort
+from bellwire_local.iot.edge import WebSocketPort
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.retained import RetainedMessages
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
+from bellwire_local.tls import LocalTls, open_tls
 
 WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
 DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
@@ -35,7 +41,8 @@ _EXPIRY_CHECK_S = 1.0
 class StandInSettings:
     """What a stand-in is told. Port 0 means any free one; policy documents come rendered.
 
-    `account_id` is the home account, which holds the identity pool.
+    `account_id` is the home account, which holds the identity pool. `iot_tls_port` is None when
+    nobody is to speak TLS.
     """
 
     data_dir: Path
@@ -46,6 +53,10 @@ class StandInSettings:
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
+    iot_tls_port: int | None = None
+    edge: EdgeChoices = field(default_factory=EdgeChoices)
+    faults: Faults | None = None
+    identity_quotas: IdentityQuotas = field(default_factory=IdentityQuotas)
     limits: Limits = STRICT
     choices: Choices = DEFAULT_CHOICES
 
@@ -63,7 +74,7 @@ class StandIn:
         """Read keys and policies; nothing listens yet.
 
         Raises:
-            DataDirectoryUnusable: the data directory cannot be used.
+            DataDirectoryUnusable: the data directory, or a file in it, cannot be used.
             PolicyRefused: a policy document cannot be enforced.
         """
         self._settings = settings
@@ -80,7 +91,7 @@ class StandIn:
             )
             for account_id, account in accounts.items()
         }
-        storage = open_storage(settings.data_dir)
+        self._storage = open_storage(settings.data_dir)
         brokers = {
             account_id: Broker(
                 authorizer,
@@ -88,7 +99,7 @@ class StandIn:
                 wall_clock_s=wall_clock_s,
                 limits=settings.limits,
                 choices=settings.choices,
-                retained=RetainedMessages(storage, account_id, wall_clock_s),
+                retained=RetainedMessages(self._storage, account_id, wall_clock_s),
             )
             for account_id, authorizer in authorizers.items()
         }
@@ -104,21 +115,42 @@ class StandIn:
             settings.limits,
             settings.choices,
         )
-        cognito = CognitoIdentity(
-            account_id=settings.account_id,
-            pool_id=self.identity_pool_id,
-            guest_role=settings.pool.unauthenticated_role,
-            identities=GuestIdentities(keyring.master_key, settings.region, self.identity_pool_id),
-            issuer=self._issuer,
+        identity = assemble(
+            IdentitySettings(
+                region=settings.region,
+                home=settings.account_id,
+                pool_id=self.identity_pool_id,
+                accounts=accounts,
+                pool=settings.pool,
+                quotas=settings.identity_quotas,
+            ),
+            keyring,
+            self._issuer,
+            self._storage,
             wall_clock_s=wall_clock_s,
+            monotonic_s=monotonic_s,
         )
-        self._app = make_app(make_router(cognito=cognito.answer, data_plane=data_plane.answer))
+        router = make_router(
+            cognito=identity.cognito.answer,
+            sts=identity.sts.answer,
+            discovery=identity.discovery.answer,
+            data_plane=data_plane.answer,
+        )
+        self.faults = FaultsInForce(
+            brokers.values(), authorizers.values(), self._issuer, wall_clock_s
+        )
+        self._app = make_app(make_faulty(router, lambda: self.faults.plan))
         upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
-        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s)
+        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
+        self._websocket_port.fault_plan = lambda: self.faults.plan
+        self._websocket_port.on_open = self.faults.trouble
+        self._tls = _open_tls(settings, wall_clock_s())
         self._http_port: HttpPort | None = None
         self._expiring: asyncio.Task[None] | None = None
         self.iot_url = ""
         self.aws_url = ""
+        self.iot_tls_url: str | None = None
+        self.ca_path = None if self._tls is None else self._tls.ca_path
 
     def credentials_for(self, role: str, session_name: str) -> Credentials:
         """Return the long-lived credentials of a role's session, the same ones after each start.
@@ -133,10 +165,10 @@ class StandIn:
         return self._issuer.issue_long_lived(principal)
 
     async def start(self) -> None:
-        """Open both ports.
+        """Open the ports.
 
         Raises:
-            PortInUse: one of them is taken; neither stays open.
+            PortInUse: one of them is taken; none stays open.
         """
         host = self._settings.host
         with contextlib.ExitStack() as until_served:
@@ -144,14 +176,21 @@ class StandIn:
             aws = until_served.enter_context(bind(host, self._settings.aws_port, "AWS's HTTP"))
             self.iot_url = f"ws://{authority_of(iot)}{MQTT_PATH}"
             self.aws_url = f"http://{authority_of(aws)}"
+            if self._tls is not None:
+                tls_port = self._settings.iot_tls_port or 0
+                secure = until_served.enter_context(bind(host, tls_port, "MQTT over TLS"))
+                self.iot_tls_url = f"wss://{authority_of(secure)}{MQTT_PATH}"
+                await self._websocket_port.listen(secure, self._tls.context)
             await self._websocket_port.listen(iot)
             self._http_port = HttpPort(self._app)
             await self._http_port.listen(aws)
             until_served.pop_all()
+        if self._settings.faults is not None:
+            self.faults.set(self._settings.faults)
         self._expiring = asyncio.create_task(self._expire())
 
     async def stop(self) -> None:
-        """End every connection and close both ports."""
+        """End every connection and close the ports."""
         if self._expiring is not None:
             self._expiring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -159,9 +198,17 @@ class StandIn:
         if self._http_port is not None:
             await self._http_port.close()
         await self._websocket_port.close()
+        self._storage.close()
 
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(_EXPIRY_CHECK_S)
             for broker in self._brokers.values():
                 broker.expire()
+
+
+def _open_tls(settings: StandInSettings, now_s: float) -> LocalTls | None:
+    if settings.iot_tls_port is None:
+        return None
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", settings.host))
+    return open_tls(settings.data_dir, names, datetime.fromtimestamp(now_s, UTC))

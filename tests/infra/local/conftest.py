@@ -235,10 +235,16 @@ class Aws:
         return Signer(issued.access_key_id, issued.secret_access_key, issued.session_token)
 
     def presign(
-        self, signer: Signer, *, region: str = "us-east-1", service: str = "iotdevicegateway"
+        self,
+        signer: Signer,
+        *,
+        region: str = "us-east-1",
+        service: str = "iotdevicegateway",
+        url: str = "",
     ) -> str:
         """Return path and query of a WebSocket URL, signed as AWS asks: the token comes after."""
-        request = AWSRequest("GET", self.stand_in.iot_url.replace("ws:", "http:"))
+        url = url or self.stand_in.iot_url
+        request = AWSRequest("GET", url.replace("ws", "http", 1))
         credentials = Credentials(signer.access_key_id, signer.secret_access_key)
         SigV4QueryAuth(credentials, service, region, expires=86400).add_auth(request)
         signed = urlsplit(str(request.url))

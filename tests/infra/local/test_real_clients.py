@@ -205,7 +205,7 @@ def test_cognito_answers_a_page_of_another_origin(aws: "Aws") -> None:
 @pytest.mark.parametrize(
     ("target", "body", "error_type"),
     [
-        ("AWSCognitoIdentityService.MergeDeveloperIdentities", b"{}", "UnknownOperationException"),
+        ("AWSCognitoIdentityService.DeleteIdentities", b"{}", "UnknownOperationException"),
         ("GetId", b"{}", "UnknownOperationException"),
         ("", b"", "UnknownOperationException"),
         ("AWSCognitoIdentityService.GetId", b"not json", "SerializationException"),

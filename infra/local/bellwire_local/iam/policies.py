@@ -1,17 +1,18 @@
 """AWS policy documents: read strictly, evaluated purely.
 
 Reading refuses every element that is not enforced, so that no document means less here than on AWS.
-Who holds which document is not known here: see `authorization`.
+Who holds which document is not known here; what a Condition may say is `conditions`'.
 Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html,
 https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from bellwire_local.errors import PolicyRefused
+from bellwire_local.iam.conditions import KEYS, VARIABLES, AnyCondition, read_conditions
+from bellwire_local.iam.patterns import Context, Pattern, read_pattern
 
 PolicyDocument = Mapping[str, object]
 """A policy as parsed JSON, its placeholders replaced:
@@ -21,34 +22,16 @@ PolicyDocument = Mapping[str, object]
 Effect = Literal["Allow", "Deny"]
 
 POLICY_VERSION = "2012-10-17"
-VARIABLES = frozenset({"cognito-identity.amazonaws.com:sub", "iot:ClientId", "aws:SourceIp"})
 _DOCUMENT_ELEMENTS = {"Version", "Id", "Statement"}
-_STATEMENT_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource"}
-_TOKENS = re.compile(r"\$\{([^}]*)\}|([*?])|([^*?$]+|\$)", re.DOTALL)
-_PLACEHOLDERS = re.compile(r"(?<!\$)\{(region|account|stage)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """One Action or Resource element; `parts` are literal text, `*` and `?`, and variables."""
-
-    source: str
-    parts: tuple[tuple[Literal["text", "wildcard", "variable"], str], ...]
-    ignore_case: bool = False
-
-    def matches(self, subject: str, variables: Mapping[str, str]) -> bool:
-        """Whether the whole of `subject` fits; a variable without a value fits nothing."""
-        expression = []
-        for kind, value in self.parts:
-            if kind == "wildcard":
-                expression.append(".*" if value == "*" else ".")
-                continue
-            text = value if kind == "text" else variables.get(value)
-            if text is None:
-                return False
-            expression.append(re.escape(text))
-        flags = re.DOTALL | (re.IGNORECASE if self.ignore_case else 0)
-        return re.fullmatch("".join(expression), subject, flags) is not None
+_STATEMENT_ELEMENTS = {
+    "Sid",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +44,21 @@ class Statement:
     inverted_actions: bool
     resources: tuple[Pattern, ...]
     inverted_resources: bool
+    conditions: tuple[AnyCondition, ...] = ()
 
-    def covers(self, action: str, resource: str, variables: Mapping[str, str]) -> bool:
-        """Whether the statement speaks about this action on this resource."""
-        action_fits = any(pattern.matches(action, {}) for pattern in self.actions)
-        if action_fits == self.inverted_actions:
+    def covers(self, action: str, resource: str, context: Context) -> bool:
+        """Whether the statement speaks about this action on this resource in this context."""
+        if not self.covers_action(action):
             return False
-        resource_fits = any(pattern.matches(resource, variables) for pattern in self.resources)
-        return resource_fits != self.inverted_resources
+        resource_fits = any(pattern.matches(resource, context) for pattern in self.resources)
+        if resource_fits == self.inverted_resources:
+            return False
+        return all(condition.holds(context) for condition in self.conditions)
+
+    def covers_action(self, action: str) -> bool:
+        """Whether the statement speaks about this action on whatever resource."""
+        action_fits = any(pattern.matches(action, {}) for pattern in self.actions)
+        return action_fits != self.inverted_actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +67,14 @@ class Policy:
 
     name: str
     statements: tuple[Statement, ...]
+
+    def asks_for(self, key: str) -> bool:
+        """Whether a condition names this key, so that the answer may change with its value."""
+        return any(
+            condition.key == key
+            for statement in self.statements
+            for condition in statement.conditions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +85,45 @@ class Verdict:
     policy: Policy | None = None
     statement: Statement | None = None
 
+    @property
+    def is_explicit_denial(self) -> bool:
+        """Whether a Deny decided, against which no Allow helps."""
+        return self.statement is not None and not self.is_allowed
 
-def read_policy(name: str, document: PolicyDocument) -> Policy:
-    """Read one document.
+
+def read_policy(
+    name: str,
+    document: object,
+    *,
+    keys: frozenset[str] = KEYS,
+    variables: frozenset[str] = VARIABLES,
+) -> Policy:
+    """Read one document, a `PolicyDocument` if it is any good.
+
+    Args:
+        keys: the condition keys that are known where the policy is used.
+        variables: what may stand as `${…}` there.
 
     Raises:
-        PolicyRefused: for any element, version, effect or variable that is not enforced here.
+        PolicyRefused: for any element, version, effect, condition or variable that is not enforced
+            here.
     """
-    unknown = sorted(set(document) - _DOCUMENT_ELEMENTS)
+    read = (
+        _read_statement(where, statement, keys, variables)
+        for where, statement in statements_of(name, document)
+    )
+    return Policy(name, tuple(read))
+
+
+def statements_of(name: str, document: object) -> list[tuple[str, Mapping[str, object]]]:
+    """Return the statements of any kind of policy, each with the words to complain about it in.
+
+    Raises:
+        PolicyRefused: the document is no policy of the one version that is enforced.
+    """
+    if not isinstance(document, Mapping):
+        raise PolicyRefused(f"{name} is {document!r}; an object is expected")
+    unknown = sorted(str(element) for element in set(document) - _DOCUMENT_ELEMENTS)
     if unknown:
         raise PolicyRefused(f"{name}: the element {unknown[0]!r} is not enforced")
     if document.get("Version") != POLICY_VERSION:
@@ -104,23 +133,21 @@ def read_policy(name: str, document: PolicyDocument) -> Policy:
         )
     listed = document.get("Statement")
     statements = listed if isinstance(listed, list) else [listed]
-    return Policy(
-        name,
-        tuple(
-            _read_statement(f"{name}, statement {place}", statement)
-            for place, statement in enumerate(statements)
-        ),
-    )
+    found = []
+    for place, statement in enumerate(statements):
+        where = f"{name}, statement {place}"
+        if not isinstance(statement, Mapping):
+            raise PolicyRefused(f"{where} is {statement!r}; an object is expected")
+        found.append((where, statement))
+    return found
 
 
-def evaluate(
-    policies: Iterable[Policy], action: str, resource: str, variables: Mapping[str, str]
-) -> Verdict:
+def evaluate(policies: Iterable[Policy], action: str, resource: str, context: Context) -> Verdict:
     """Decide as AWS does: an explicit Deny wins, then an Allow is needed, else it is refused."""
     allowed = Verdict(is_allowed=False)
     for policy in policies:
         for statement in policy.statements:
-            if not statement.covers(action, resource, variables):
+            if not statement.covers(action, resource, context):
                 continue
             if statement.effect == "Deny":
                 return Verdict(is_allowed=False, policy=policy, statement=statement)
@@ -129,31 +156,44 @@ def evaluate(
     return allowed
 
 
-def _read_statement(where: str, statement: object) -> Statement:
-    if not isinstance(statement, Mapping):
-        raise PolicyRefused(f"{where} is {statement!r}; an object is expected")
-    unknown = sorted(set(statement) - _STATEMENT_ELEMENTS)
+def check_elements(where: str, statement: Mapping[str, object], known: set[str]) -> None:
+    """Refuse a statement that holds anything else than `known`.
+
+    Raises:
+        PolicyRefused: it does.
+    """
+    unknown = sorted(str(element) for element in set(statement) - known)
     if unknown:
         raise PolicyRefused(f"{where}: the element {unknown[0]!r} is not enforced")
+
+
+def read_effect(where: str, statement: Mapping[str, object]) -> Effect:
+    """Read the Effect.
+
+    Raises:
+        PolicyRefused: it is neither Allow nor Deny.
+    """
     effect = statement.get("Effect")
-    if effect not in ("Allow", "Deny"):
-        raise PolicyRefused(f"{where}: Effect is {effect!r}; 'Allow' or 'Deny' is expected")
-    actions, inverted_actions = _read_element(where, statement, "Action")
-    resources, inverted_resources = _read_element(where, statement, "Resource")
-    sid = statement.get("Sid")
-    return Statement(
-        str(sid) if sid else where,
-        "Allow" if effect == "Allow" else "Deny",
-        actions,
-        inverted_actions,
-        resources,
-        inverted_resources,
-    )
+    if effect == "Allow":
+        return "Allow"
+    if effect == "Deny":
+        return "Deny"
+    raise PolicyRefused(f"{where}: Effect is {effect!r}; 'Allow' or 'Deny' is expected")
 
 
-def _read_element(
-    where: str, statement: Mapping[str, object], element: str
+def read_element(
+    where: str,
+    statement: Mapping[str, object],
+    element: Literal["Action", "Resource"],
+    variables: frozenset[str] = frozenset(),
 ) -> tuple[tuple[Pattern, ...], bool]:
+    """Read Action or NotAction, Resource or NotResource; the flag is true for those with Not.
+
+    Actions are compared without regard to case, resources with it.
+
+    Raises:
+        PolicyRefused: neither or both are there, or what is there cannot be enforced.
+    """
     present = [name for name in (element, f"Not{element}") if name in statement]
     if len(present) != 1:
         raise PolicyRefused(f"{where}: exactly one of {element} and Not{element} is expected")
@@ -161,31 +201,39 @@ def _read_element(
     texts = listed if isinstance(listed, list) else [listed]
     if not texts:
         raise PolicyRefused(f"{where}: {present[0]} is empty")
-    patterns = tuple(_read_pattern(where, text, element) for text in texts)
+    patterns = tuple(
+        read_pattern(
+            f"{where}: {present[0]}",
+            text,
+            variables=variables,
+            ignore_case=element == "Action",
+        )
+        for text in texts
+    )
     return patterns, present[0] != element
 
 
-def _read_pattern(where: str, text: object, element: str) -> Pattern:
-    if not isinstance(text, str) or not text:
-        raise PolicyRefused(f"{where}: {element} holds {text!r}; a text is expected")
-    left_over = _PLACEHOLDERS.search(text)
-    if left_over:
-        raise PolicyRefused(f"{where}: the placeholder {left_over[0]} was not replaced in {text!r}")
-    parts = [_read_part(where, token) for token in _TOKENS.finditer(text)]
-    # Actions are compared without regard to case, resources with it.
-    return Pattern(text, tuple(parts), ignore_case=element == "Action")
-
-
-def _read_part(
-    where: str, token: re.Match[str]
-) -> tuple[Literal["text", "wildcard", "variable"], str]:
-    variable, wildcard, text = token.groups()
-    if wildcard:
-        return "wildcard", wildcard
-    if text:
-        return "text", text
-    if variable in ("*", "?", "$"):  # how a policy writes these characters themselves
-        return "text", variable
-    if variable not in VARIABLES:
-        raise PolicyRefused(f"{where}: the variable ${{{variable}}} is not resolved here")
-    return "variable", variable
+def _read_statement(
+    where: str,
+    statement: Mapping[str, object],
+    keys: frozenset[str],
+    variables: frozenset[str],
+) -> Statement:
+    check_elements(where, statement, _STATEMENT_ELEMENTS)
+    effect = read_effect(where, statement)
+    actions, inverted_actions = read_element(where, statement, "Action")
+    resources, inverted_resources = read_element(where, statement, "Resource", variables)
+    conditions: tuple[AnyCondition, ...] = ()
+    if "Condition" in statement:
+        element = statement["Condition"]
+        conditions = read_conditions(where, element, keys=keys, variables=variables)
+    sid = statement.get("Sid")
+    return Statement(
+        str(sid) if sid else where,
+        effect,
+        actions,
+        inverted_actions,
+        resources,
+        inverted_resources,
+        conditions,
+    )

@@ -1,4 +1,4 @@
-"""Amazon Cognito Identity for guests: GetId and GetCredentialsForIdentity in AWS's JSON 1.1.
+"""Amazon Cognito Identity on the wire: AWS's JSON 1.1, CORS, signatures, rates. No rule of a pool.
 
 Source: https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/Welcome.html
 """
@@ -6,18 +6,22 @@ Source: https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/Welcome.
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from bellwire_local.http_messages import HttpAnswer, HttpRequest
-from bellwire_local.identity.credentials import CredentialIssuer
-from bellwire_local.identity.identities import GuestIdentities
-from bellwire_local.identity.principals import COGNITO_SESSION_NAME, Principal
+from bellwire_local.http_messages import Answer, HttpAnswer, HttpRequest
+from bellwire_local.identity.developer import DeveloperIdentities
+from bellwire_local.identity.oidc_keys import KeysWanted, ProviderKeys
+from bellwire_local.identity.parameters import Parameters, read_parameters
+from bellwire_local.identity.pool import IdentityPool, Result
+from bellwire_local.identity.quotas import LOGINS_PER_CALL, RateLimiter
+from bellwire_local.identity.refusals import CognitoRefusal
+from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 
 logger = logging.getLogger(__name__)
 
+SERVICE = "cognito-identity"
 TARGET_PREFIX = "AWSCognitoIdentityService."
-CREDENTIALS_LIFETIME_S = 3600
-"""Source: https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_Credentials.html"""
+_PoolOperation = Callable[[Parameters, float], Result]
 
 _CORS = (
     ("access-control-allow-origin", "*"),
@@ -32,135 +36,128 @@ _PREFLIGHT = (
     ),
     ("access-control-max-age", "172800"),
 )
-
-
-class CognitoRefusal(Exception):
-    """One of Cognito's errors; `error_type` is its `__type`."""
-
-    def __init__(self, error_type: str, message: str) -> None:
-        self.error_type = error_type
-        super().__init__(message)
+_JSON_CODES = {
+    "MissingAuthenticationToken": "MissingAuthenticationTokenException",
+    "IncompleteSignature": "IncompleteSignatureException",
+    "SignatureDoesNotMatch": "InvalidSignatureException",
+    "InvalidClientTokenId": "UnrecognizedClientException",
+    "ExpiredToken": "ExpiredTokenException",
+}
+"""The names that services of the JSON protocols give to a signature's faults."""
 
 
 class CognitoIdentity:
-    """One identity pool."""
+    """Answers the calls for one identity pool."""
 
     def __init__(
         self,
+        pool: IdentityPool,
         *,
-        account_id: str,
-        pool_id: str,
-        identities: GuestIdentities,
-        issuer: CredentialIssuer,
-        guest_role: str | None,
+        region: str,
+        verifier: Verifier,
+        keys: ProviderKeys,
+        limiter: RateLimiter,
         wall_clock_s: Callable[[], float],
+        monotonic_s: Callable[[], float],
     ) -> None:
-        self._account_id = account_id
-        self._pool_id = pool_id
-        self._identities = identities
-        self._issuer = issuer
-        self._guest_role = guest_role
+        self._pool = pool
+        self._arn = f"arn:aws:{SERVICE}:{region}:{pool.account_id}:identitypool/{pool.pool_id}"
+        self._verifier = verifier
+        self._keys = keys
+        self._limiter = limiter
         self._wall_clock_s = wall_clock_s
-        self._operations = {
-            "GetId": self._get_id,
-            "GetCredentialsForIdentity": self._get_credentials_for_identity,
+        self._monotonic_s = monotonic_s
+        developer = DeveloperIdentities(pool)
+        self._public: Mapping[str, _PoolOperation] = {
+            "GetId": pool.get_id,
+            "GetCredentialsForIdentity": pool.get_credentials_for_identity,
+            "GetOpenIdToken": pool.get_open_id_token,
+            "UnlinkIdentity": pool.unlink_identity,
         }
+        self._signed: Mapping[str, _PoolOperation] = {
+            "GetOpenIdTokenForDeveloperIdentity": developer.get_open_id_token,
+            "LookupDeveloperIdentity": developer.look_up,
+            "UnlinkDeveloperIdentity": developer.unlink,
+            "MergeDeveloperIdentities": developer.merge,
+            "DescribeIdentity": developer.describe,
+        }
+        self.is_throttled: Callable[[], bool] = lambda: False
+        """Asked at every call; whoever makes faults on purpose puts another one here."""
 
-    def answer(self, request: HttpRequest) -> HttpAnswer:
-        """Answer one request to `/`, preflights of browsers included."""
+    def answer(self, request: HttpRequest) -> Answer:
+        """Answer one request to `/`, preflights of browsers included.
+
+        Only a login of an issuer whose keys are not known yet has to wait.
+        """
         if request.method == "OPTIONS":
             return HttpAnswer(200, _PREFLIGHT)
         try:
-            result = self._perform(request)
+            operation, parameters = self._admit(request)
+            return self._perform(operation, parameters)
         except CognitoRefusal as refusal:
-            logger.warning("Cognito refused: %s: %s", refusal.error_type, refusal)
-            content = {"__type": refusal.error_type, "message": str(refusal)}
-            return _answer(400, content, (("x-amzn-ErrorType", refusal.error_type),))
-        return _answer(200, result)
+            return _refuse(refusal)
+        except KeysWanted as wanted:
+            return self._perform_later(operation, parameters, wanted)
 
-    def _perform(self, request: HttpRequest) -> dict[str, object]:
+    def _perform(self, operation: _PoolOperation, parameters: Parameters) -> HttpAnswer:
+        return _answer(200, operation(parameters, self._wall_clock_s()))
+
+    async def _perform_later(
+        self, operation: _PoolOperation, parameters: Parameters, wanted: KeysWanted
+    ) -> HttpAnswer:
+        for _ in range(LOGINS_PER_CALL):  # one issuer for each login at most
+            await self._keys.fetch(wanted.issuer)
+            try:
+                return self._perform(operation, parameters)
+            except CognitoRefusal as refusal:
+                return _refuse(refusal)
+            except KeysWanted as still_wanted:
+                wanted = still_wanted
+        message = f"The keys of {wanted.issuer} are not to be had"
+        return _refuse(CognitoRefusal("ExternalServiceException", message))
+
+    def _admit(self, request: HttpRequest) -> tuple[_PoolOperation, Parameters]:
         target = request.headers.get("x-amz-target", "")
-        operation = self._operations.get(target.removeprefix(TARGET_PREFIX))
+        name = target.removeprefix(TARGET_PREFIX)
+        operation = self._public.get(name) or self._signed.get(name)
         if request.method != "POST" or operation is None or not target.startswith(TARGET_PREFIX):
-            supported = ", ".join(TARGET_PREFIX + name for name in self._operations)
+            supported = ", ".join(TARGET_PREFIX + each for each in (*self._public, *self._signed))
             found = f"{request.method} with X-Amz-Target {target!r}"
             raise CognitoRefusal(
                 "UnknownOperationException", f"{found} is not supported; POST with {supported} is"
             )
-        return operation(_read_parameters(request.body))
-
-    def _get_id(self, parameters: dict[str, object]) -> dict[str, object]:
-        pool_id = _read_text(parameters, "IdentityPoolId")
-        if pool_id != self._pool_id:
+        if self.is_throttled() or not self._limiter.admit(name, self._monotonic_s()):
             raise CognitoRefusal(
-                "ResourceNotFoundException", f"IdentityPool '{pool_id}' not found."
+                "TooManyRequestsException", "Rate exceeded", self._pool.settings.throttled_status
             )
-        self._check_logins(parameters)
-        return {"IdentityId": self._identities.create()}
+        if name in self._signed:
+            self._authorize(request, name)
+        return operation, read_parameters(request.body, request.body_bytes)
 
-    def _get_credentials_for_identity(self, parameters: dict[str, object]) -> dict[str, object]:
-        identity_id = _read_text(parameters, "IdentityId")
-        if not self._identities.is_known(identity_id):
-            raise CognitoRefusal(
-                "ResourceNotFoundException", f"Identity '{identity_id}' not found."
-            )
-        guest = Principal(
-            self._account_id,
-            self._check_logins(parameters),
-            COGNITO_SESSION_NAME,
-            identity_id,
-            self._pool_id,
-            ("unauthenticated",),
+    def _authorize(self, request: HttpRequest, operation: str) -> None:
+        received = ReceivedRequest(
+            request.method, request.path, request.query, request.headers, request.body_sha256
         )
-        expires_at = int(self._wall_clock_s()) + CREDENTIALS_LIFETIME_S
-        issued = self._issuer.issue_temporary(guest, expires_at)
-        credentials = {
-            "AccessKeyId": issued.access_key_id,
-            "SecretKey": issued.secret_access_key,
-            "SessionToken": issued.session_token,
-            "Expiration": float(expires_at),
-        }
-        return {"IdentityId": identity_id, "Credentials": credentials}
-
-    def _check_logins(self, parameters: dict[str, object]) -> str:
-        if parameters.get("Logins"):
-            raise CognitoRefusal(
-                "NotAuthorizedException",
-                "Token is not from a supported provider of this identity pool.",
-            )
-        if self._guest_role is None:
-            raise CognitoRefusal(
-                "NotAuthorizedException",
-                "Unauthenticated access is not supported for this identity pool.",
-            )
-        return self._guest_role
-
-
-def _read_parameters(body: bytes | None) -> dict[str, object]:
-    try:
-        parameters = json.loads(body or b"")
-    except (ValueError, RecursionError) as error:
-        raise CognitoRefusal("SerializationException", f"The body is not JSON: {error}") from error
-    if not isinstance(parameters, dict):
-        raise CognitoRefusal("SerializationException", "The body is not a JSON object")
-    return parameters
-
-
-def _read_text(parameters: dict[str, object], name: str) -> str:
-    value = parameters.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= 55:
-        raise CognitoRefusal(
-            "InvalidParameterException",
-            f"{name} is {value!r}; a text of 1 to 55 characters is expected",
+        try:
+            caller = self._verifier.verify(received, self._wall_clock_s()).principal
+        except SignatureRefused as refused:
+            raise CognitoRefusal(_JSON_CODES[refused.code], str(refused)) from refused
+        why = self._pool.roles.explain_refusal(
+            caller, f"{SERVICE}:{operation}", self._arn, request.source_ip
         )
-    return value
+        if why is None and caller.account_id != self._pool.account_id:
+            why = f"User: {caller.arn} is of another account than {self._arn}"
+        if why is not None:
+            raise CognitoRefusal("AccessDeniedException", why)
 
 
-def _answer(
-    status: int,
-    content: dict[str, object] | dict[str, str],
-    extra: tuple[tuple[str, str], ...] = (),
-) -> HttpAnswer:
+def _refuse(refusal: CognitoRefusal) -> HttpAnswer:
+    logger.warning("Cognito refused: %s: %s", refusal.error_type, refusal)
+    content: Result = {"__type": refusal.error_type, "message": str(refusal)}
+    return _answer(refusal.status, content, (("x-amzn-ErrorType", refusal.error_type),))
+
+
+def _answer(status: int, content: Result, extra: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
     headers = (
         ("content-type", "application/x-amz-json-1.1"),
         ("x-amzn-RequestId", str(uuid.uuid4())),

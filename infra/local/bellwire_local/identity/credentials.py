@@ -21,6 +21,13 @@ class CredentialsRefused(Exception):
     """The credentials are not ours, or not good any more; the message is what AWS answers."""
 
 
+class CredentialsExpired(CredentialsRefused):
+    """The credentials were ours."""
+
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is expired.")
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a client signs with; long-lived ones have neither a session token nor an expiry."""
@@ -38,6 +45,8 @@ class Grant:
 
     principal: Principal
     secret_access_key: str
+    expires_at: float | None = None
+    """Seconds since 1970; None for long-lived ones."""
 
 
 class CredentialIssuer:
@@ -46,11 +55,29 @@ class CredentialIssuer:
     def __init__(self, master_key: bytes) -> None:
         self._master_key = master_key
         self._long_lived: dict[str, Principal] = {}
+        self._longest_s: float | None = None
 
-    def issue_temporary(self, principal: Principal, expires_at: int) -> Credentials:
-        """Make credentials that end at `expires_at` (seconds since 1970)."""
+    def shorten(self, longest_s: float | None) -> None:
+        """End temporary credentials so long after they were issued, those in use as well.
+
+        None lets everybody have their own time again.
+        """
+        self._longest_s = longest_s
+
+    def issue_temporary(
+        self, principal: Principal, issued_at: float, lifetime_s: int
+    ) -> Credentials:
+        """Make credentials that last `lifetime_s` from `issued_at`, in seconds since 1970."""
+        expires_at = int(issued_at) + lifetime_s
+        if self._longest_s is not None:
+            expires_at = min(expires_at, int(issued_at + self._longest_s))
         access_key_id = TEMPORARY_PREFIX + _key_id_tail(secrets.token_bytes(10))
-        claims = {"key": access_key_id, "exp": expires_at, **asdict(principal)}
+        claims = {
+            "key": access_key_id,
+            "iat": issued_at,
+            "exp": expires_at,
+            **asdict(principal),
+        }
         content = json.dumps(claims, separators=(",", ":")).encode()
         token = base64.urlsafe_b64encode(self._derive("seal", content) + content).decode()
         return Credentials(access_key_id, self._secret_of(access_key_id), token, expires_at)
@@ -73,9 +100,16 @@ class CredentialIssuer:
         claims = self._open(session_token or "")
         if claims is None or claims.pop("key") != access_key_id:
             raise CredentialsRefused("The security token included in the request is invalid.")
-        if now_s >= int(str(claims.pop("exp"))):
-            raise CredentialsRefused("The security token included in the request is expired.")
-        return Grant(_read_principal(claims), self._secret_of(access_key_id))
+        expires_at = self._read_end(claims)
+        if now_s >= expires_at:
+            raise CredentialsExpired
+        return Grant(_read_principal(claims), self._secret_of(access_key_id), expires_at)
+
+    def _read_end(self, claims: dict[str, object]) -> float:
+        expires_at, issued_at = float(str(claims["exp"])), claims.get("iat")
+        if self._longest_s is None or issued_at is None:
+            return expires_at
+        return min(expires_at, float(str(issued_at)) + self._longest_s)
 
     def _open(self, session_token: str) -> dict[str, object] | None:
         try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
-from bellwire_local.identity.credentials import CredentialsRefused, Grant
+from bellwire_local.identity.credentials import CredentialsExpired, CredentialsRefused, Grant
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 CLOCK_SKEW_S = 300
@@ -28,7 +28,15 @@ _MISMATCH = (
 
 
 class SignatureRefused(Exception):
-    """The request proves nobody's identity; the message is what AWS answers."""
+    """The request proves nobody's identity; the message is what AWS answers.
+
+    `code` is STS's name for the fault; services of other protocols have names of their own.
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+    """
+
+    def __init__(self, message: str, code: str = "IncompleteSignature") -> None:
+        self.code = code
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +71,33 @@ class Verifier:
         try:
             grant = self.look_up(claim.access_key_id, claim.session_token, now_s)
         except CredentialsRefused as refusal:
-            raise SignatureRefused(str(refusal)) from refusal
+            is_expired = isinstance(refusal, CredentialsExpired)
+            code = "ExpiredToken" if is_expired else "InvalidClientTokenId"
+            raise SignatureRefused(str(refusal), code) from refusal
         _check_time(claim, now_s)
         wanted = claim.signature.encode()
         for headers in _readings_of(request.headers):
             if hmac.compare_digest(_sign(request, headers, claim, grant).encode(), wanted):
                 return grant
-        raise SignatureRefused(_MISMATCH)
+        raise SignatureRefused(_MISMATCH, "SignatureDoesNotMatch")
 
     def _check_scope(self, claim: "_Claim") -> None:
         if claim.region != self.region:
             raise SignatureRefused(
-                f"Credential should be scoped to a valid region, not '{claim.region}'."
+                f"Credential should be scoped to a valid region, not '{claim.region}'.",
+                "SignatureDoesNotMatch",
             )
         if claim.service not in self.services:
             expected = " or ".join(f"'{service}'" for service in self.services)
-            raise SignatureRefused(f"Credential should be scoped to correct service: {expected}.")
+            raise SignatureRefused(
+                f"Credential should be scoped to correct service: {expected}.",
+                "SignatureDoesNotMatch",
+            )
         if claim.scope_date != claim.signed_at[:8]:
             raise SignatureRefused(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
-                f"from HTTP: '{claim.scope_date}' != '{claim.signed_at[:8]}'."
+                f"from HTTP: '{claim.scope_date}' != '{claim.signed_at[:8]}'.",
+                "SignatureDoesNotMatch",
             )
 
 
@@ -134,7 +149,7 @@ def _read_query_fields(query: str) -> dict[str, str]:
 def _make_claim(fields: Mapping[str, str]) -> _Claim:
     signature = fields.get("X-Amz-Signature", "")
     if not signature or not fields.get("X-Amz-Credential"):
-        raise SignatureRefused("Missing Authentication Token")
+        raise SignatureRefused("Missing Authentication Token", "MissingAuthenticationToken")
     if fields.get("X-Amz-Algorithm") != ALGORITHM:
         raise SignatureRefused(f"Unsupported signing algorithm; {ALGORITHM} is expected.")
     credential = fields["X-Amz-Credential"].split("/")
@@ -169,12 +184,14 @@ def _check_time(claim: _Claim, now_s: float) -> None:
     if signed < now - skew:
         raise SignatureRefused(
             f"Signature expired: {claim.signed_at} is now earlier than "
-            f"{_stamp(now - skew)} ({_stamp(now)} - 5 min.)"
+            f"{_stamp(now - skew)} ({_stamp(now)} - 5 min.)",
+            "SignatureDoesNotMatch",
         )
     if signed > now + skew:
         raise SignatureRefused(
             f"Signature not yet current: {claim.signed_at} is still later than "
-            f"{_stamp(now + skew)} ({_stamp(now)} + 5 min.)"
+            f"{_stamp(now + skew)} ({_stamp(now)} + 5 min.)",
+            "SignatureDoesNotMatch",
         )
 
 

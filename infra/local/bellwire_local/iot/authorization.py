@@ -1,50 +1,124 @@
-"""May this principal do that? Joins principal, policies and request into an explained decision."""
+"""May this principal do that? Joins principal, policies and request into an explained decision.
+
+A role's policy must allow it; so must a session policy, if the session has any, and the IoT
+policies attached to the identity, if it is one that has logged in.
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/cog-iot-policies.html
+"""
 
 import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 
-from bellwire_local.iam.policies import Policy, PolicyDocument, Verdict, evaluate, read_policy
-from bellwire_local.identity.principals import Principal
+from bellwire_local.errors import PolicyRefused
+from bellwire_local.iam.conditions import (
+    CLIENT_ID,
+    COGNITO_AMR,
+    COGNITO_AUD,
+    COGNITO_SUB,
+    CURRENT_TIME,
+    SOURCE_IP,
+)
+from bellwire_local.iam.patterns import Context
+from bellwire_local.iam.policies import Policy, PolicyDocument, evaluate, read_policy
+from bellwire_local.identity.principals import COGNITO_SESSION_NAME, Principal
+from bellwire_local.iot.decisions import Decision, DecisionLog, Document, DocumentKind, Missing
+from bellwire_local.iot.policies_in_force import PoliciesInForce, PolicyChange, RoleChanged
 
 logger = logging.getLogger(__name__)
 
+INTERSECTED_ACTIONS = frozenset(
+    {
+        "iot:Connect",
+        "iot:Publish",
+        "iot:Subscribe",
+        "iot:Receive",
+        "iot:GetThingShadow",
+        "iot:UpdateThingShadow",
+        "iot:DeleteThingShadow",
+    }
+)
+"""What needs an IoT policy too; any other action is the role's alone.
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/cog-iot-policies.html"""
+
+DECISIONS_KEPT = 4_096
+_SESSION_POLICIES_KEPT = 1_024
+
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """A verdict with everything needed to understand it.
+class PolicyChoices:
+    """What to do where AWS's documentation leaves the answer open.
 
-    `documents` are the names of the policies asked; `remedy` is the smallest statement that would
-    have allowed it, None when it was allowed or when a Deny stands in the way.
+    Attributes:
+        cognito_sub_in_iot_policies: whether `${cognito-identity.amazonaws.com:sub}` has a value in
+            an IoT policy. AWS's guide suggests it, one report confirms it, nothing promises it.
+            False is the safe answer: what works without it works either way.
+        basic_flow_needs_iot_policy: whether an identity that came through STS, in this account or
+            from another's pool, needs an IoT policy as one of the enhanced flow does.
+        retain_publish_needs_iot_policy: whether iot:RetainPublish is intersected as iot:Publish is;
+            the guide's list is older than this action.
+
+    One report of 2018 had authenticated identities connect with no IoT policy at all; that is not
+    modelled: https://github.com/awslabs/aws-sdk-android-samples/issues/188
     """
 
-    is_allowed: bool
-    principal: Principal
-    action: str
-    resource: str
-    documents: tuple[str, ...]
-    statement: str | None
-    is_explicit: bool
-    remedy: Mapping[str, str] | None
+    cognito_sub_in_iot_policies: bool = False
+    basic_flow_needs_iot_policy: bool = True
+    retain_publish_needs_iot_policy: bool = True
 
-    def __str__(self) -> str:
-        said = "allowed" if self.is_allowed else "refused"
-        asked = ", ".join(self.documents) or "no document"
-        line = f"{said} {self.action} on {self.resource} for {self.principal} (asked {asked}): "
-        if self.statement is not None:
-            verb = "allows" if self.is_allowed else "denies"
-            return f"{line}statement {self.statement} {verb} it"
-        return f"{line}no statement allows it; this one would: {json.dumps(self.remedy)}"
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Policies of one kind, which must allow a request together."""
+
+    kind: DocumentKind
+    policies: tuple[Policy, ...]
+    context: Context
+    place: str
 
 
 class Authorizer:
-    """The policies in force, by role; `generation` rises whenever they change."""
+    """Decides for one account; `generation` rises whenever earlier decisions may not hold."""
 
-    def __init__(self, region: str, account_id: str, roles: Mapping[str, PolicyDocument]) -> None:
+    def __init__(
+        self,
+        region: str,
+        account_id: str,
+        roles: Mapping[str, PolicyDocument],
+        *,
+        choices: PolicyChoices = PolicyChoices(),
+        wall_clock_s: Callable[[], float] = time.time,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Put the policies of the roles in force; nothing is attached to anybody.
+
+        Raises:
+            PolicyRefused: one of them holds what is not enforced.
+        """
         self._arn_prefix = f"arn:aws:iot:{region}:{account_id}:"
-        self._roles = {name: read_policy(name, document) for name, document in roles.items()}
-        self.generation = 0
+        self._choices = choices
+        self._wall_clock_s = wall_clock_s
+        self._in_force = PoliciesInForce(roles, monotonic_s)
+        self._decided: dict[object, Decision] = {}
+        self._decided_generation = self._in_force.generation
+        self._log = DecisionLog()
+
+    @property
+    def generation(self) -> int:
+        """A number to keep beside a decision that is kept; the decision is void when it rises."""
+        return self._in_force.generation
+
+    @property
+    def propagation_s(self) -> float:
+        """How long a change of policy takes to come into force, in seconds."""
+        return self._in_force.propagation_s
+
+    @propagation_s.setter
+    def propagation_s(self, delay_s: float) -> None:
+        self._in_force.propagation_s = delay_s
 
     def replace_role(self, name: str, document: PolicyDocument) -> None:
         """Put another policy in force for a role.
@@ -52,8 +126,15 @@ class Authorizer:
         Raises:
             PolicyRefused: the document cannot be enforced; the one in force stays.
         """
-        self._roles[name] = read_policy(name, document)
-        self.generation += 1
+        self._in_force.change(RoleChanged(read_policy(name, document)))
+
+    def change(self, change: PolicyChange) -> None:
+        """Bring a change of policies or attachments into force, after `propagation_s`."""
+        self._in_force.change(change)
+
+    def decisions(self, limit: int = 100) -> list[dict[str, object]]:
+        """Return the latest decisions, newest first; the shape is `Decision.as_json` with `at`."""
+        return list(self._log.latest(limit))
 
     def decide(
         self,
@@ -63,56 +144,137 @@ class Authorizer:
         *,
         source_ip: str,
         client_id: str | None = None,
+        context: Context | None = None,
     ) -> Decision:
         """Decide one request; a refusal is logged in one line.
 
         Args:
-            resource: what follows the account in the ARN, for example `topic/prod/public/host`.
+            resource: what follows the account in the ARN, for example `topic/prod/public/host`; `*`
+                for an action that has no resource, which only a statement on `*` allows.
             client_id: the MQTT client id; None over HTTPS, where `${iot:ClientId}` has no value.
+            context: further condition keys, `{"iot:ConnectAttributes": ("LastWill",)}`.
         """
-        policies = self._policies_of(principal)
-        arn = self._arn_prefix + resource
-        variables = _variables(principal, source_ip, client_id)
-        decision = _explain(
-            evaluate(policies, action, arn, variables), principal, action, arn, policies
-        )
+        further = tuple(sorted(context.items())) if context else ()
+        key = (principal, action, resource, source_ip, client_id, further)
+        generation = self._in_force.generation
+        if generation != self._decided_generation or len(self._decided) >= DECISIONS_KEPT:
+            self._decided.clear()
+            self._decided_generation = generation
+        decision = self._decided.get(key)
+        if decision is None:
+            arn = resource if resource == "*" else self._arn_prefix + resource
+            known = {**self._known_of(principal, source_ip, client_id), **dict(further)}
+            layers = self._layers(principal, action, known)
+            decision = self._decided[key] = _decide(layers, principal, action, arn)
+        self._log.note(int(self._wall_clock_s() * 1000), decision)
         if not decision.is_allowed:
             logger.warning("%s", decision)
         return decision
 
-    def _policies_of(self, principal: Principal) -> tuple[Policy, ...]:
-        policy = self._roles.get(principal.role)
-        return () if policy is None else (policy,)
+    def _known_of(
+        self, principal: Principal, source_ip: str, client_id: str | None
+    ) -> dict[str, str | tuple[str, ...]]:
+        now = datetime.fromtimestamp(self._wall_clock_s(), UTC)
+        known: dict[str, str | tuple[str, ...] | None] = {
+            SOURCE_IP: source_ip,
+            CURRENT_TIME: now.isoformat(),
+            COGNITO_SUB: principal.identity_id,
+            COGNITO_AUD: principal.pool_id,
+            COGNITO_AMR: principal.amr,
+            CLIENT_ID: client_id,
+        }
+        return {key: value for key, value in known.items() if value}
+
+    def _layers(self, principal: Principal, action: str, known: Context) -> list[_Layer]:
+        role = principal.role
+        layers = [
+            _Layer("role policy", self._in_force.of_role(role), known, f"the role policy {role}")
+        ]
+        if principal.session_policies:
+            session = tuple(map(_read_session_policy, principal.session_policies))
+            if any(policy.asks_for(CURRENT_TIME) for policy in session):
+                self._in_force.note_time_matters()
+            layers.append(_Layer("session policy", session, known, "the session policy"))
+        if self._needs_iot_policy(principal, action):
+            identity = principal.identity_id or ""
+            attached = self._in_force.attached_to(identity)
+            place = f"an IoT policy attached to {identity}"
+            layers.append(_Layer("IoT policy", attached, self._known_in_iot_policies(known), place))
+        return layers
+
+    def _needs_iot_policy(self, principal: Principal, action: str) -> bool:
+        if not principal.is_authenticated_identity:
+            return False
+        is_basic_flow = principal.session_name != COGNITO_SESSION_NAME
+        if is_basic_flow and not self._choices.basic_flow_needs_iot_policy:
+            return False
+        if action == "iot:RetainPublish":
+            return self._choices.retain_publish_needs_iot_policy
+        return action in INTERSECTED_ACTIONS
+
+    def _known_in_iot_policies(self, known: Context) -> Context:
+        withheld = {COGNITO_AUD, COGNITO_AMR}
+        if not self._choices.cognito_sub_in_iot_policies:
+            withheld.add(COGNITO_SUB)
+        return {key: value for key, value in known.items() if key not in withheld}
 
 
-def _variables(principal: Principal, source_ip: str, client_id: str | None) -> dict[str, str]:
-    variables = {"aws:SourceIp": source_ip}
-    if principal.identity_id is not None:
-        variables["cognito-identity.amazonaws.com:sub"] = principal.identity_id
-    if client_id is not None:
-        variables["iot:ClientId"] = client_id
-    return variables
-
-
-def _explain(
-    verdict: Verdict, principal: Principal, action: str, arn: str, policies: tuple[Policy, ...]
-) -> Decision:
-    statement = verdict.statement
-    remedy = None
-    if not verdict.is_allowed and statement is None:
-        remedy = {"Effect": "Allow", "Action": action, "Resource": _escape(arn)}
+def _decide(layers: list[_Layer], principal: Principal, action: str, arn: str) -> Decision:
+    asked = [(layer, evaluate(layer.policies, action, arn, layer.context)) for layer in layers]
+    documents = tuple(
+        Document(layer.kind, policy.name) for layer in layers for policy in layer.policies
+    )
+    denied = next((said for said in asked if said[1].is_explicit_denial), None)
+    missing = tuple(
+        _say_missing(layer, action) for layer, verdict in asked if verdict.statement is None
+    )
+    if denied is None and missing:
+        return Decision(
+            is_allowed=False,
+            principal=principal,
+            action=action,
+            resource=arn,
+            documents=documents,
+            missing=missing,
+        )
+    layer, verdict = denied or asked[-1]
     return Decision(
-        is_allowed=verdict.is_allowed,
+        is_allowed=denied is None,
         principal=principal,
         action=action,
         resource=arn,
-        documents=tuple(policy.name for policy in policies),
-        statement=None if statement is None else statement.name,
-        is_explicit=statement is not None,
-        remedy=remedy,
+        documents=documents,
+        statement=verdict.statement.name if verdict.statement else None,
+        said_by=Document(layer.kind, verdict.policy.name) if verdict.policy else None,
     )
 
 
-def _escape(arn: str) -> str:
-    """Write a resource so that a policy takes its `*`, `?` and `$` literally."""
-    return "".join(f"${{{char}}}" if char in "*?$" else char for char in arn)
+def _say_missing(layer: _Layer, action: str) -> Missing:
+    if not layer.policies:
+        return Missing(layer.place, _NOTHING_TO_ASK[layer.kind])
+    unresolved = {
+        f"{policy.name} uses ${{{variable}}}, which has no value here"
+        for policy in layer.policies
+        for statement in policy.statements
+        if statement.effect == "Allow" and statement.covers_action(action)
+        for pattern in statement.resources
+        for variable in pattern.variables
+        if variable not in layer.context
+    }
+    return Missing(layer.place, ", ".join(sorted(unresolved)))
+
+
+_NOTHING_TO_ASK: Mapping[DocumentKind, str] = {
+    "role policy": "there is no such role",
+    "session policy": "the session policy is empty",
+    "IoT policy": "no IoT policy is attached to the identity, and one that has logged in needs one",
+}
+
+
+@lru_cache(maxsize=_SESSION_POLICIES_KEPT)
+def _read_session_policy(text: str) -> Policy:
+    """Read a session's policy; one that cannot be enforced allows nothing."""
+    try:
+        return read_policy("of the session", json.loads(text))
+    except (PolicyRefused, ValueError, RecursionError) as refusal:
+        return Policy(f"of the session, not enforceable: {refusal}", ())

@@ -53,6 +53,7 @@ class Connection:
         self.source_port = peer.source_port
         self.opened_s = opened_s
         self.alive_s = opened_s
+        self.expires_at: float | None = None
         self.connected_at_ms = 0
         self.session_identifier = session_identifier
         self.version_number = 0

@@ -1,0 +1,97 @@
+"""Cognito Identity, STS and their keys put together over one keyring and one database."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bellwire_local.accounts import Account, PoolSettings
+from bellwire_local.identity import cognito, sts
+from bellwire_local.identity.assuming import RoleAssumption
+from bellwire_local.identity.credentials import CredentialIssuer
+from bellwire_local.identity.discovery import Discovery
+from bellwire_local.identity.identities import GuestIdentities
+from bellwire_local.identity.keyring import Keyring
+from bellwire_local.identity.linked_identities import LinkedIdentities
+from bellwire_local.identity.logins import LoginProver
+from bellwire_local.identity.oidc_keys import ProviderKeys, fetch_keys
+from bellwire_local.identity.pool import IdentityPool
+from bellwire_local.identity.quotas import IdentityQuotas, RateLimiter
+from bellwire_local.identity.roles import Roles
+from bellwire_local.identity.sigv4 import Verifier
+from bellwire_local.identity.tokens import TokenSigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySettings:
+    """What the identity services are told; `home` is the account that holds the pool."""
+
+    region: str
+    home: str
+    pool_id: str
+    accounts: Mapping[str, Account]
+    pool: PoolSettings
+    quotas: IdentityQuotas
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityServices:
+    """What answers on the AWS port."""
+
+    cognito: cognito.CognitoIdentity
+    sts: sts.Sts
+    discovery: Discovery
+
+
+def assemble(
+    settings: IdentitySettings,
+    keyring: Keyring,
+    issuer: CredentialIssuer,
+    storage: sqlite3.Connection,
+    *,
+    wall_clock_s: Callable[[], float],
+    monotonic_s: Callable[[], float],
+) -> IdentityServices:
+    """Build the services.
+
+    Raises:
+        PolicyRefused: a role's policy or trust policy cannot be enforced.
+    """
+    region, home, pool_id = settings.region, settings.home, settings.pool_id
+    tokens = TokenSigner(keyring.signing_key, region, home)
+    keys = ProviderKeys(fetch_keys, wall_clock_s)
+    roles = Roles(settings.accounts, home, settings.pool, pool_id)
+    prover = LoginProver(
+        account_id=home,
+        pool_id=pool_id,
+        tokens=tokens,
+        providers=settings.pool.providers,
+        keys=keys,
+    )
+    pool = IdentityPool(
+        account_id=home,
+        pool_id=pool_id,
+        settings=settings.pool,
+        guests=GuestIdentities(keyring.master_key, region, pool_id),
+        linked=LinkedIdentities(storage),
+        roles=roles,
+        tokens=tokens,
+        issuer=issuer,
+        prover=prover,
+    )
+    return IdentityServices(
+        cognito.CognitoIdentity(
+            pool,
+            region=region,
+            verifier=Verifier(region, (cognito.SERVICE,), issuer.look_up),
+            keys=keys,
+            limiter=RateLimiter(settings.quotas),
+            wall_clock_s=wall_clock_s,
+            monotonic_s=monotonic_s,
+        ),
+        sts.Sts(
+            RoleAssumption(roles=roles, tokens=tokens, issuer=issuer, pool=settings.pool),
+            verifier=Verifier(region, (sts.SERVICE,), issuer.look_up),
+            wall_clock_s=wall_clock_s,
+        ),
+        Discovery(tokens),
+    )

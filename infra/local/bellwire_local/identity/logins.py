@@ -1,0 +1,117 @@
+"""The `Logins` of a call, proven: tokens of the pool itself and of OpenID Connect providers.
+
+Source of the words: reports of Cognito's answers, and
+https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bellwire_local.accounts import Provider
+from bellwire_local.identity.linked_identities import Login
+from bellwire_local.identity.oidc_keys import ProviderKeys
+from bellwire_local.identity.oidc_tokens import IdTokenRefused, read_id_token
+from bellwire_local.identity.refusals import CognitoRefusal, not_authorized
+from bellwire_local.identity.tokens import (
+    COGNITO_PROVIDER,
+    TokenExpired,
+    TokenRefused,
+    TokenSigner,
+)
+
+AUTHENTICATED, UNAUTHENTICATED = "authenticated", "unauthenticated"
+USER_POOL_PREFIX = "cognito-idp."
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who a caller has proven to be.
+
+    `identity_id` is what one of the pool's own tokens says; `amr` is what a token for this caller
+    says: `("authenticated", "login.example", "login.example:<pool>:ann")`, or
+    `("unauthenticated",)` where there are no logins.
+    """
+
+    logins: tuple[Login, ...] = ()
+    identity_id: str | None = None
+    amr: tuple[str, ...] = (UNAUTHENTICATED,)
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the caller has shown no login at all."""
+        return self.amr == (UNAUTHENTICATED,)
+
+
+class LoginProver:
+    """Checks the logins that one pool accepts."""
+
+    def __init__(
+        self,
+        *,
+        account_id: str,
+        pool_id: str,
+        tokens: TokenSigner,
+        providers: Mapping[str, Provider],
+        keys: ProviderKeys,
+    ) -> None:
+        self._account_id = account_id
+        self._pool_id = pool_id
+        self._tokens = tokens
+        self._providers = providers
+        self._keys = keys
+
+    def prove(self, logins: Mapping[str, str], now_s: float) -> Proven:
+        """Check every login of a call.
+
+        Raises:
+            CognitoRefusal: one of them proves nothing.
+            KeysWanted: an issuer's keys have to be fetched first; then ask again.
+        """
+        if not logins:
+            return Proven()
+        unknown = [name for name in logins if not self._is_supported(name)]
+        if unknown:
+            raise not_authorized("Token is not from a supported provider of this identity pool.")
+        identity_id, amr, proven = None, [AUTHENTICATED], []
+        for name, token in logins.items():
+            if name == COGNITO_PROVIDER:
+                identity_id, entries = self._read_own_token(token, now_s)
+            else:
+                subject = self._read_id_token(name, token, now_s)
+                proven.append(Login(name, subject))
+                entries = (name, self._describe(name, subject))
+            amr.extend(entries)
+        return Proven(tuple(proven), identity_id, tuple(amr))
+
+    def _is_supported(self, name: str) -> bool:
+        return name == COGNITO_PROVIDER or name in self._providers
+
+    def _read_own_token(self, text: str, now_s: float) -> tuple[str, tuple[str, ...]]:
+        try:
+            token = self._tokens.read(text, now_s)
+        except TokenExpired as error:
+            expired = f"Token expired: {int(now_s)} >= {error.expired_at}"
+            raise _invalid_token(expired) from error
+        except TokenRefused as error:
+            raise _invalid_token("Couldn't verify signed token.") from error
+        if token.pool_id != self._pool_id:
+            raise _invalid_token("Incorrect token audience.")
+        if AUTHENTICATED not in token.amr:
+            raise _invalid_token("The token is a guest's.")
+        return token.identity_id, token.amr[1:]
+
+    def _read_id_token(self, name: str, text: str, now_s: float) -> str:
+        provider = self._providers[name]
+        try:
+            return read_id_token(text, provider, self._keys.finder(provider.issuer, now_s), now_s)
+        except IdTokenRefused as error:
+            raise _invalid_token(str(error)) from error
+
+    def _describe(self, name: str, subject: str) -> str:
+        if name.startswith(USER_POOL_PREFIX):
+            return f"{name}:CognitoSignIn:{subject}"
+        return f"arn:aws:iam::{self._account_id}:oidc-provider/{name}:OIDC:{subject}"
+
+
+def _invalid_token(why: str) -> CognitoRefusal:
+    return not_authorized(f"Invalid login token. {why}")

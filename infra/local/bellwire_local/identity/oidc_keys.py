@@ -1,0 +1,169 @@
+"""The public keys of OpenID Connect issuers: discovered, fetched, cached, fetched again.
+
+Sources: https://openid.net/specs/openid-connect-discovery-1_0.html, RFC 7517.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import urllib3
+
+from bellwire_local.identity.oidc_tokens import ALGORITHMS, KeyFinder
+from bellwire_local.identity.refusals import CognitoRefusal
+
+logger = logging.getLogger(__name__)
+
+# Ours: how AWS fetches and keeps keys is not documented.
+FETCH_WAIT_S = 5.0
+"""How long discovery and keys may take together."""
+GOOD_FOR_S = 3600.0
+RETRY_AFTER_S = 2.0
+"""How soon an issuer is asked again that did not answer, or for a key it did not have."""
+LONGEST_ANSWER_BYTES = 262_144
+
+Fetch = Callable[[str], Mapping[str, jwt.PyJWK]]
+"""Issuer → its keys by key id; raises IssuerUnreachable. May block: runs in a thread."""
+
+
+class KeysWanted(Exception):
+    """An answer has to wait until the keys of `issuer` were fetched."""
+
+    def __init__(self, issuer: str) -> None:
+        self.issuer = issuer
+        super().__init__(issuer)
+
+
+class IssuerUnreachable(Exception):
+    """The issuer did not give us its keys; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    keys: Mapping[str, jwt.PyJWK]
+    at_s: float
+    fault: str | None = None
+
+
+class ProviderKeys:
+    """The keys that issuers have shown us."""
+
+    def __init__(self, fetch: Fetch, clock_s: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._clock_s = clock_s
+        self._fetched: dict[str, _Fetched] = {}
+        self._fetching: dict[str, asyncio.Task[None]] = {}
+
+    def finder(self, issuer: str, now_s: float) -> KeyFinder:
+        """Return a way to look the issuer's keys up at this time."""
+        return lambda key_id: self.find(issuer, key_id, now_s)
+
+    def find(self, issuer: str, key_id: str | None, now_s: float) -> jwt.PyJWK | None:
+        """Return a key of an issuer, its only one where `key_id` is None; None if it has no such.
+
+        Raises:
+            KeysWanted: they have to be fetched first.
+            CognitoRefusal: the issuer does not answer.
+        """
+        fetched = self._fetched.get(issuer)
+        if fetched is None or not 0 <= now_s - fetched.at_s < GOOD_FOR_S:
+            raise KeysWanted(issuer)
+        key = _pick(fetched.keys, key_id)
+        if key is None and now_s - fetched.at_s >= RETRY_AFTER_S:
+            raise KeysWanted(issuer)  # keys are rotated: there may be a new one
+        if key is None and fetched.fault is not None:
+            raise CognitoRefusal("ExternalServiceException", fetched.fault)
+        return key
+
+    async def fetch(self, issuer: str) -> None:
+        """Ask an issuer for its keys, once for everybody who waits; failing is remembered too."""
+        task = self._fetching.get(issuer)
+        if task is None:
+            task = asyncio.create_task(self._fetch_once(issuer))
+            self._fetching[issuer] = task
+            task.add_done_callback(lambda _: self._fetching.pop(issuer, None))
+        await asyncio.shield(task)
+
+    async def _fetch_once(self, issuer: str) -> None:
+        fault, keys = None, dict[str, jwt.PyJWK]()
+        try:
+            keys.update(await asyncio.to_thread(self._fetch, issuer))
+        except IssuerUnreachable as error:
+            fault = f"The keys of {issuer} cannot be fetched: {error}"
+            logger.warning("%s", fault)
+        self._fetched[issuer] = _Fetched(keys, self._clock_s(), fault)
+
+
+def fetch_keys(issuer: str) -> Mapping[str, jwt.PyJWK]:
+    """Fetch an issuer's keys over HTTP; blocks for FETCH_WAIT_S at most.
+
+    Raises:
+        IssuerUnreachable: it does not answer in time, or not with keys.
+    """
+    deadline_s = time.monotonic() + FETCH_WAIT_S
+    with urllib3.PoolManager(retries=False) as pool:
+        place = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+        configuration = _fetch_json(pool, place, deadline_s)
+        if configuration.get("issuer") != issuer:
+            found = configuration.get("issuer")
+            raise IssuerUnreachable(f"{place} says it is {found!r:.200}; {issuer!r} is expected")
+        key_set = _fetch_json(pool, configuration.get("jwks_uri"), deadline_s)
+    return read_key_set(key_set)
+
+
+def read_key_set(key_set: Mapping[str, object]) -> dict[str, jwt.PyJWK]:
+    """Read the keys that may sign; others, shared secrets among them, are left out."""
+    listed = key_set.get("keys")
+    keys = {}
+    for place, entry in enumerate(listed if isinstance(listed, list) else []):
+        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+            continue
+        try:
+            key = jwt.PyJWK(entry)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            continue  # of a kind that this machine does not know
+        if key.algorithm_name in ALGORITHMS:
+            keys[str(entry.get("kid", f"#{place}"))] = key
+    return keys
+
+
+def _pick(keys: Mapping[str, jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
+    if key_id is None:
+        return next(iter(keys.values())) if len(keys) == 1 else None
+    return keys.get(key_id)
+
+
+def _fetch_json(pool: urllib3.PoolManager, url: object, deadline_s: float) -> Mapping[str, Any]:
+    if not isinstance(url, str) or urlsplit(url).scheme not in ("https", "http"):
+        raise IssuerUnreachable(f"{url!r:.200} is no address; https://… is expected")
+    try:
+        content = json.loads(_fetch(pool, url, deadline_s))
+    except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:
+        raise IssuerUnreachable(f"{url}: {error}") from error
+    if not isinstance(content, dict):
+        raise IssuerUnreachable(f"{url} is not a JSON object")
+    return content
+
+
+def _fetch(pool: urllib3.PoolManager, url: str, deadline_s: float) -> bytes:
+    wait_s = max(0.01, deadline_s - time.monotonic())
+    answer = pool.request(
+        "GET", url, preload_content=False, redirect=False, timeout=urllib3.Timeout(wait_s)
+    )
+    received = b""
+    try:
+        if answer.status != 200:
+            raise IssuerUnreachable(f"{url} answers {answer.status}")
+        while piece := answer.read1(65_536):
+            received += piece
+            if len(received) > LONGEST_ANSWER_BYTES or time.monotonic() > deadline_s:
+                raise IssuerUnreachable(f"{url} is too long or too slow")
+    finally:
+        answer.close()
+    return received

@@ -1,0 +1,128 @@
+"""Performs what a fault plan says of messages: loses, doubles, holds and swaps them at the socket.
+
+It stands between the broker and a client's outlet for as long as faults are in force, so that
+neither knows of it and a broker without faults pays nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from bellwire_local.fault_plan import ConnectionPlan, Delivery
+from bellwire_local.iot import limits
+from bellwire_local.iot.broker import Outlet
+from bellwire_local.iot.session import Session
+from bellwire_local.iot.topics import matches
+
+_OVERTAKEN_WAIT_S: Final = 1.0
+"""How long a message waits for the one that is to overtake it before it goes all the same."""
+
+_SUBACK, _PUBLISH = 9, 3
+
+
+class Misdelivery:
+    """An outlet before an outlet. Answers pass; messages (PUBLISH) meet the plan."""
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        plan: ConnectionPlan,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        session: Callable[[], Session],
+        end: Callable[[], None],
+        late_start_s: float | None,
+    ) -> None:
+        self.outlet = outlet
+        self._plan = plan
+        self._loop = loop
+        self._session = session
+        self._end = end
+        self._late_start_s = late_start_s
+        self._begins_s: dict[str, float] = dict.fromkeys(session().filters, 0)
+        self._due_s = 0.0
+        self._waiting_bytes = 0
+        self._overtaken: list[bytes] = []
+
+    def send(self, encoded: bytes) -> None:
+        """See `broker.Outlet`."""
+        kind = encoded[0] >> 4
+        if kind != _PUBLISH:
+            self.outlet.send(encoded)
+            if kind == _SUBACK and self._late_start_s is not None:
+                self._note_filters(self._late_start_s)
+            return
+        if self._late_start_s is not None and not self._has_begun(topic_of(encoded)):
+            return
+        self._deliver(encoded, self._plan.on_delivery())
+
+    def is_stalled(self) -> bool:
+        """See `broker.Outlet`; what is held back counts as well."""
+        too_many = self._waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
+        return too_many or self.outlet.is_stalled()
+
+    def pause_reading(self) -> None:
+        """See `broker.Outlet`."""
+        self.outlet.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `broker.Outlet`."""
+        self.outlet.resume_reading()
+
+    def close(self) -> None:
+        """See `broker.Outlet`; what is held back is lost."""
+        self.outlet.close()
+
+    def _note_filters(self, late_start_s: float) -> None:
+        now_s = self._loop.time()
+        filters = self._session().filters
+        self._begins_s = {name: self._begins_s.get(name, now_s + late_start_s) for name in filters}
+
+    def _has_begun(self, topic: str) -> bool:
+        now_s = self._loop.time()
+        return any(
+            begins_s <= now_s and matches(name, topic) for name, begins_s in self._begins_s.items()
+        )
+
+    def _deliver(self, encoded: bytes, delivery: Delivery) -> None:
+        due_s = max(self._loop.time() + delivery.delay_s, self._due_s)
+        self._due_s = due_s if delivery.delay_s or self._waiting_bytes else 0
+        if self._due_s:
+            self._waiting_bytes += len(encoded)
+            self._loop.call_at(due_s, self._release, encoded, delivery)
+        else:
+            self._write(encoded, delivery)
+
+    def _release(self, encoded: bytes, delivery: Delivery) -> None:
+        self._waiting_bytes -= len(encoded)
+        self._write(encoded, delivery)
+
+    def _write(self, encoded: bytes, delivery: Delivery) -> None:
+        copies = [encoded] * delivery.copies
+        if delivery.is_overtaken and not self._overtaken:
+            self._overtaken = copies
+            self._loop.call_later(_OVERTAKEN_WAIT_S, self._write_overtaken, copies)
+        else:
+            for copy in copies:
+                self.outlet.send(copy)
+            if copies:
+                self._write_overtaken(self._overtaken)
+        if delivery.is_last:
+            self._write_overtaken(self._overtaken)
+            self._loop.call_soon(self._end)  # the broker may be in the middle of a fan-out
+
+    def _write_overtaken(self, copies: list[bytes]) -> None:
+        if copies is not self._overtaken:
+            return  # they went already
+        self._overtaken = []
+        for copy in copies:
+            self.outlet.send(copy)
+
+
+def topic_of(encoded: bytes) -> str:
+    """Read the topic of a PUBLISH that we encoded."""
+    at = 1
+    while encoded[at] & 0x80:
+        at += 1
+    size_bytes = int.from_bytes(encoded[at + 1 : at + 3], "big")
+    return encoded[at + 3 : at + 3 + size_bytes].decode()

@@ -1,0 +1,167 @@
+"""One upgraded socket: WebSocket frames on one side, the broker on the other."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from bellwire_local.identity.credentials import Grant
+from bellwire_local.iot import limits
+from bellwire_local.iot.broker import Broker, Connection
+
+_FAREWELL_WAIT_S: Final = 5
+"""How long what waits for a client may keep its socket after its connection has ended. Ours."""
+
+
+class Flusher:
+    """Joins what is sent to one socket within one turn of the loop into one frame."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[MqttSocket] = []
+
+    def add(self, mqtt_socket: "MqttSocket") -> None:
+        """Flush this socket when the present turn of the loop is over."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(mqtt_socket)
+
+    def abort_later(self, transport: WSTransport) -> None:
+        """End a socket whose client does not take its farewell."""
+        self._loop.call_later(_FAREWELL_WAIT_S, _abort, transport)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for mqtt_socket in waiting:
+            mqtt_socket.flush()
+
+
+def _abort(transport: WSTransport) -> None:
+    if not transport.is_disconnected:
+        transport.disconnect(False)  # noqa: FBT003 - picows takes it by place
+
+
+class MqttSocket(WSListener):
+    """The broker's outlet, and picows' listener.
+
+    `on_open` is told of the connection as soon as the broker knows it; `close_code` is what the
+    Close frame says when the broker ends it, 0: none is sent.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        flusher: Flusher,
+        grant: Grant,
+        on_open: Callable[[Broker, Connection], None],
+        close_code: int = 0,
+    ) -> None:
+        super().__init__()
+        self._broker = broker
+        self._flusher = flusher
+        self._grant = grant
+        self._on_open = on_open
+        self._close_code = close_code
+        self._transport: WSTransport | None = None
+        self._connection: Connection | None = None
+        self._unsent: list[bytes] = []
+        self._is_paused = False
+        self._is_within_message = False
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Introduce the socket to the broker."""
+        self._transport = transport
+        transport.underlying_transport.set_write_buffer_limits(limits.STALLED_SUBSCRIBER_BYTES)
+        peer = transport.underlying_transport.get_extra_info("peername")
+        source_ip, source_port = (peer[0], peer[1]) if peer else ("unknown", 0)
+        principal = self._grant.principal
+        self._connection = self._broker.open(self, principal, source_ip, source_port)
+        self._connection.expires_at = self._grant.expires_at
+        self._on_open(self._broker, self._connection)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Hand the bytes of data frames on; frame borders mean nothing to MQTT [MQTT-6.0.0-2]."""
+        if self._connection is None:
+            return
+        kind = frame.msg_type
+        if kind in (WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            fault = self._find_order_fault(frame)
+            if fault is not None:
+                self._broker.reject(self._connection, fault)
+                return
+            self._is_within_message = not frame.fin
+            self._broker.receive(self._connection, frame.get_payload_as_bytes())
+        elif kind == WSMsgType.TEXT:  # [MQTT-6.0.0-1]
+            self._broker.reject(self._connection, "a text frame; MQTT travels in binary ones")
+        elif kind == WSMsgType.CLOSE:
+            self._broker.leave(self._connection)
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+            self._flusher.abort_later(transport)
+
+    def on_ws_disconnected(self, _transport: WSTransport) -> None:
+        """Tell the broker that the socket is gone."""
+        self._transport = None
+        self._unsent.clear()
+        if self._connection is not None:
+            self._broker.lose(self._connection)
+
+    def pause_writing(self) -> None:
+        """Remember that the client does not keep up."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """Remember that the client keeps up again."""
+        self._is_paused = False
+
+    def send(self, encoded: bytes) -> None:
+        """See `broker.Outlet`."""
+        if not self._unsent:
+            self._flusher.add(self)
+        self._unsent.append(encoded)
+
+    def is_stalled(self) -> bool:
+        """See `broker.Outlet`."""
+        return self._is_paused
+
+    def pause_reading(self) -> None:
+        """See `broker.Outlet`. What has arrived already is still handed on: 256 KiB at most."""
+        if self._transport is not None:
+            self._transport.underlying_transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `broker.Outlet`."""
+        if self._transport is not None:
+            self._transport.underlying_transport.resume_reading()
+
+    def close(self) -> None:
+        """See `broker.Outlet`. A client that does not read loses what waits for it."""
+        self.flush()
+        transport = self._transport
+        if transport is None:
+            return
+        if self._close_code and not self._is_paused:
+            transport.send_close(self._close_code)  # type: ignore[arg-type]  # any number will do
+        transport.disconnect(not self._is_paused)
+        self._flusher.abort_later(transport)
+
+    def flush(self) -> None:
+        """Write what was sent since the last flush."""
+        unsent = self._unsent
+        if not unsent or self._transport is None:
+            return
+        self._unsent = []
+        message = unsent[0] if len(unsent) == 1 else b"".join(unsent)
+        self._transport.send(WSMsgType.BINARY, message)
+
+    def _find_order_fault(self, frame: WSFrame) -> str | None:
+        """Check what picows leaves to its user. Source: RFC 6455, sections 5.2 and 5.4."""
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            return "a frame with reserved bits; no extension was negotiated"
+        is_continued = frame.msg_type == WSMsgType.CONTINUATION
+        if is_continued and not self._is_within_message:
+            return "a continuation frame that continues nothing"
+        if self._is_within_message and not is_continued:
+            return "a new message before the last one's final frame"
+        return None

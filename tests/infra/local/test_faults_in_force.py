@@ -1,0 +1,207 @@
+"""What was asked to go wrong does, to real clients, and ends when told to."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from bellwire_local.faults import CUT_REASONS, read_faults
+from bellwire_local.iot.session import DisconnectReason
+
+if TYPE_CHECKING:
+    from infra.local.conftest import Aws, MqttClient
+
+SetFaults = Callable[[str], None]
+TOPIC = "dev/public/faulty"
+
+
+@pytest.fixture
+def ask(aws: "Aws") -> Iterator[SetFaults]:
+    """Put faults into force by their words; the test's end ends them."""
+
+    def put(text: str) -> None:
+        faults = read_faults(text, fresh_seed=7)
+        aws.running.call(lambda: aws.stand_in.faults.set(faults))
+
+    yield put
+    put("off")
+
+
+def _listen(aws: "Aws") -> "MqttClient":
+    listener = aws.connect(aws.guest())
+    assert listener.subscribe(TOPIC) == [0]
+    return listener
+
+
+def _publish(aws: "Aws", *payloads: str) -> None:
+    job = aws.iot_data(aws.role("publisher_role"))
+    for payload in payloads:
+        job.publish(topic=TOPIC, payload=payload.encode())
+
+
+def _hear(listener: "MqttClient", count: int) -> list[str]:
+    return [listener.next_message()[1].decode() for _ in range(count)]
+
+
+def test_what_is_dropped_does_not_come_and_what_follows_the_end_does(
+    aws: "Aws", ask: SetFaults
+) -> None:
+    listener = _listen(aws)
+    ask("drop=1")
+    _publish(aws, "lost")
+    ask("off")
+    _publish(aws, "found")
+    assert _hear(listener, 1) == ["found"]
+
+
+def test_what_is_duplicated_comes_twice(aws: "Aws", ask: SetFaults) -> None:
+    ask("duplicate=1")
+    listener = _listen(aws)
+    _publish(aws, "a", "b")
+    assert _hear(listener, 4) == ["a", "a", "b", "b"]
+
+
+def test_what_is_reordered_comes_after_its_successor(aws: "Aws", ask: SetFaults) -> None:
+    ask("reorder=1")
+    listener = _listen(aws)
+    _publish(aws, "a", "b", "c", "d")
+    assert _hear(listener, 4) == ["b", "a", "d", "c"]
+
+
+def test_the_overtaken_comes_at_last_without_a_successor(aws: "Aws", ask: SetFaults) -> None:
+    ask("reorder=1")
+    listener = _listen(aws)
+    _publish(aws, "alone")
+    assert _hear(listener, 1) == ["alone"]
+
+
+def test_a_delay_keeps_the_order(aws: "Aws", ask: SetFaults) -> None:
+    ask("delay=10..200ms")
+    listener = _listen(aws)
+    sent = [str(number) for number in range(20)]
+    begun_s = time.monotonic()
+    _publish(aws, *sent)
+    assert _hear(listener, 20) == sent
+    assert time.monotonic() - begun_s >= 0.1
+
+
+def test_answers_are_neither_lost_nor_late(aws: "Aws", ask: SetFaults) -> None:
+    ask("drop=1,delay=60s")
+    listener = aws.connect(aws.guest())
+    assert listener.subscribe(TOPIC) == [0]
+
+
+def test_the_same_seed_loses_the_same_messages(aws: "Aws", ask: SetFaults) -> None:
+    heard = []
+    for _ in range(2):
+        ask("drop=0.5,seed=11")
+        listener = _listen(aws)
+        _publish(aws, *map(str, range(20)))
+        ask("off")
+        _publish(aws, "end")
+        messages: list[str] = []
+        while not messages or messages[-1] != "end":
+            messages += _hear(listener, 1)
+        heard.append(messages)
+        listener.close()
+    assert heard[0] == heard[1]
+    assert 4 < len(heard[0]) < 18
+
+
+def test_a_late_start_mutes_a_new_filter_and_no_older_one(aws: "Aws", ask: SetFaults) -> None:
+    listener = _listen(aws)
+    ask("late_start=300ms")
+    assert listener.subscribe("dev/public/late") == [0]
+    job = aws.iot_data(aws.role("publisher_role"))
+    job.publish(topic="dev/public/late", payload=b"missed")
+    _publish(aws, "heard")
+    assert listener.next_message() == (TOPIC, b"heard")
+    deadline_s = time.monotonic() + 10
+    while listener.messages.empty() and time.monotonic() < deadline_s:
+        job.publish(topic="dev/public/late", payload=b"in time")
+    assert listener.next_message() == ("dev/public/late", b"in time")
+
+
+@pytest.mark.parametrize("text", ["cut_after=100ms", "ttl=100ms"])
+def test_a_connection_is_cut_in_time_also_one_that_was_open(
+    aws: "Aws", ask: SetFaults, text: str
+) -> None:
+    older = _listen(aws)
+    ask(text)
+    newer = aws.start_connecting(guest := aws.guest(), guest.identity_id)
+    for listener in (older, newer):
+        assert listener.disconnected.get(timeout=10)
+
+
+def test_a_connection_is_cut_at_its_message(aws: "Aws", ask: SetFaults) -> None:
+    listener = _listen(aws)
+    ask("cut_after_messages=2")
+    _publish(aws, "a", "b", "c")
+    assert _hear(listener, 2) == ["a", "b"]
+    assert listener.disconnected.get(timeout=10)
+    assert listener.messages.empty()
+
+
+def test_a_cut_that_was_called_off_does_not_come(aws: "Aws", ask: SetFaults) -> None:
+    listener = _listen(aws)
+    ask("cut_after=200ms")
+    ask("off")
+    ask("delay=400ms")
+    _publish(aws, "later than the cut")
+    assert _hear(listener, 1) == ["later than the cut"]
+    assert listener.disconnected.empty()
+
+
+def test_every_reason_to_cut_is_one_of_the_brokers() -> None:
+    assert set(CUT_REASONS) <= {reason.value for reason in DisconnectReason}
+
+
+def test_upgrades_are_refused_or_answered_by_a_portal(aws: "Aws", ask: SetFaults) -> None:
+    guest = aws.guest()
+    ask("refuse=1")
+    refused = aws.upgrade(aws.presign(guest))
+    assert (refused.status, refused.headers["x-amzn-errortype"]) == (403, "ForbiddenException:")
+    ask("hijack=1")
+    hijacked = aws.upgrade(aws.presign(guest))
+    assert (hijacked.status, hijacked.headers["content-type"]) == (200, "text/html")
+    assert b"accept the terms" in hijacked.body
+    ask("off")
+    assert aws.upgrade(aws.presign(guest)).status == 101
+
+
+def test_publishes_and_cognito_are_throttled_in_aws_words(aws: "Aws", ask: SetFaults) -> None:
+    ask("throttle=1")
+    job = aws.iot_data(aws.role("publisher_role"))
+    with pytest.raises(job.exceptions.ThrottlingException):
+        job.publish(topic=TOPIC, payload=b"x")
+    cognito = aws.cognito()
+    with pytest.raises(cognito.exceptions.TooManyRequestsException):
+        cognito.get_id(IdentityPoolId=aws.stand_in.identity_pool_id)
+
+
+def test_a_publish_is_forbidden_now_and_then(aws: "Aws", ask: SetFaults) -> None:
+    ask("publish_403=1")
+    with pytest.raises(ClientError) as refused:
+        _publish(aws, "x")
+    assert refused.value.response["Error"] == {"Code": "ForbiddenException", "Message": "Forbidden"}
+
+
+def test_credentials_expire_early_and_their_connections_close_if_asked(
+    aws: "Aws", ask: SetFaults
+) -> None:
+    ask("expire_credentials=2s,close_at_expiry")
+    guest = aws.guest()
+    listener = aws.connect(guest)
+    assert listener.disconnected.get(timeout=10)
+    refused = aws.upgrade(aws.presign(guest))
+    assert b"The security token included in the request is expired." in refused.body
+
+
+def test_a_changed_policy_comes_into_force_late(aws: "Aws", ask: SetFaults) -> None:
+    authorizer = aws.stand_in.authorizer
+    ask("propagation=5s")
+    assert aws.running.call(lambda: authorizer.propagation_s) == 5
+    ask("off")
+    assert aws.running.call(lambda: authorizer.propagation_s) == 0
