@@ -18,7 +18,7 @@ help: ## show this list
 demo: .installed-service browser_client/dist/stamp ## start the whole service here; ARGS go to `bellwire dev`
 	@exec $(BIN)/bellwire dev $(ARGS)
 
-test: .installed-develop browser_client/dist/stamp .installed-chromium ## every test, Python and TypeScript, end to end included
+test: .installed-develop browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
 
@@ -38,7 +38,7 @@ check: .installed-develop .installed-client ## format, lint, types, layers
 	$(BIN)/lint-imports
 	npm run --silent check
 
-bench: .installed-develop browser_client/dist/stamp .installed-chromium ## measure and print the figures README quotes
+bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto ## measure and print the figures README quotes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 format: .installed-develop .installed-client ## rewrite the sources in house format
@@ -54,7 +54,7 @@ lock: ## resolve the dependencies anew (needs uv)
 		--group build --group dev -o requirements/develop.lock
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) node_modules browser_client/dist .fuzz .installed-*
+	rm -rf $(VENV) node_modules tests/node_modules browser_client/dist .fuzz .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -79,10 +79,19 @@ $(BIN)/python:
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
+.installed-test-clients: tests/package-lock.json .installed-client
+	@echo "Installing the clients that the tests run into tests/node_modules ..."
+	@cd tests && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)
 	@npm run --silent build
 	@touch $@
 
 .installed-chromium: tests/end_to_end/install_chromium.sh
 	@sh tests/end_to_end/install_chromium.sh
+	@touch $@
+
+.installed-mosquitto: tests/install_mosquitto.sh
+	@sh tests/install_mosquitto.sh
 	@touch $@

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 from sqlalchemy import Engine
 
 from benchmarks.appends import measure_appends
+from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
 from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
@@ -49,6 +50,7 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
         yield f"publish call over HTTP, {RATE_PER_S}/s", in_words(push.calls_ms)
         for label, times_ms in measure_polls(service):
             yield f"poll over HTTP, {label}", in_words(times_ms)
+    yield from measure_fanout(directory / "fanout")
     yield "append to SQLite, one update", in_words(measure_appends(directory))
     with sql_stores(directory / "stores") as stores:
         for name, engine in stores.items():

@@ -3,10 +3,16 @@
 from bellwire_local.http_messages import Answer, HttpRequest, Operation
 from bellwire_local.identity.discovery import DISCOVERY_PATHS
 from bellwire_local.identity.sts import FORM
+from bellwire_local.iot.control_plane import is_control_plane
 
 
 def make_router(
-    *, cognito: Operation, sts: Operation, discovery: Operation, data_plane: Operation
+    *,
+    cognito: Operation,
+    sts: Operation,
+    discovery: Operation,
+    control_plane: Operation,
+    data_plane: Operation,
 ) -> Operation:
     """Join services into one operation that hands each request to the one it is for."""
 
@@ -16,6 +22,8 @@ def make_router(
             service = sts if is_form else cognito
         elif request.path in DISCOVERY_PATHS:
             service = discovery
+        elif is_control_plane(request.path):
+            service = control_plane
         else:
             service = data_plane
         return service(request)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
@@ -14,6 +15,7 @@ from bellwire_local.aws_routes import make_router
 from bellwire_local.faults import Faults
 from bellwire_local.faults_in_force import FaultsInForce
 from bellwire_local.http_faults import make_faulty
+from bellwire_local.http_messages import Answer, HttpRequest, Operation
 from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.keyring import open_keyring
@@ -21,11 +23,13 @@ from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
-from bellwire_local.iot.authorization import Authorizer
+from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
+from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, ControlPlane
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.edge import WebSocketPort
+from bellwire_local.iot.iot_policies import IotPolicies
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.retained import RetainedMessages
 from bellwire_local.listening import authority_of, bind
@@ -53,6 +57,7 @@ class StandInSettings:
     host: str = "127.0.0.1"
     iot_port: int = 8081
     aws_port: int = 8082
+    policy_choices: PolicyChoices = field(default_factory=PolicyChoices)
     iot_tls_port: int | None = None
     edge: EdgeChoices = field(default_factory=EdgeChoices)
     faults: Faults | None = None
@@ -88,6 +93,9 @@ class StandIn:
                 settings.region,
                 account_id,
                 {name: role.policy for name, role in account.roles.items()},
+                choices=settings.policy_choices,
+                wall_clock_s=wall_clock_s,
+                monotonic_s=monotonic_s,
             )
             for account_id, account in accounts.items()
         }
@@ -134,14 +142,18 @@ class StandIn:
             cognito=identity.cognito.answer,
             sts=identity.sts.answer,
             discovery=identity.discovery.answer,
+            control_plane=self._make_control_plane(authorizers, wall_clock_s, monotonic_s).answer,
             data_plane=data_plane.answer,
         )
         self.faults = FaultsInForce(
             brokers.values(), authorizers.values(), self._issuer, wall_clock_s
         )
-        self._app = make_app(make_faulty(router, lambda: self.faults.plan))
-        upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
-        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
+        self._operations: dict[str, Operation] = {}
+        self._router = make_faulty(router, lambda: self.faults.plan)
+        self.upgrade_verifier = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
+        self._websocket_port = WebSocketPort(
+            brokers, self.upgrade_verifier, wall_clock_s, settings.edge
+        )
         self._websocket_port.fault_plan = lambda: self.faults.plan
         self._websocket_port.on_open = self.faults.trouble
         self._tls = _open_tls(settings, wall_clock_s())
@@ -164,6 +176,31 @@ class StandIn:
         principal = Principal(self._settings.account_id, role, session_name)
         return self._issuer.issue_long_lived(principal)
 
+    def add_operation(self, prefix: str, operation: Operation) -> None:
+        """Have what is not AWS's answered on the AWS port as well, below a path."""
+        self._operations[prefix] = operation
+
+    def _make_control_plane(
+        self,
+        authorizers: Mapping[str, Authorizer],
+        wall_clock_s: Callable[[], float],
+        monotonic_s: Callable[[], float],
+    ) -> ControlPlane:
+        policies = {
+            account_id: IotPolicies(
+                self._storage, account_id, authorizer.change, wall_clock_s=wall_clock_s
+            )
+            for account_id, authorizer in authorizers.items()
+        }
+        return ControlPlane(
+            policies,
+            authorizers,
+            Verifier(self._settings.region, CONTROL_PLANE_SERVICES, self._issuer.look_up),
+            lambda: urlsplit(self.iot_url).netloc,
+            wall_clock_s,
+            monotonic_s,
+        )
+
     async def start(self) -> None:
         """Open the ports.
 
@@ -182,7 +219,7 @@ class StandIn:
                 self.iot_tls_url = f"wss://{authority_of(secure)}{MQTT_PATH}"
                 await self._websocket_port.listen(secure, self._tls.context)
             await self._websocket_port.listen(iot)
-            self._http_port = HttpPort(self._app)
+            self._http_port = HttpPort(make_app(self._answer))
             await self._http_port.listen(aws)
             until_served.pop_all()
         if self._settings.faults is not None:
@@ -199,6 +236,12 @@ class StandIn:
             await self._http_port.close()
         await self._websocket_port.close()
         self._storage.close()
+
+    def _answer(self, request: HttpRequest) -> Answer:
+        for prefix, operation in self._operations.items():
+            if request.path.startswith(prefix):
+                return operation(request)
+        return self._router(request)
 
     async def _expire(self) -> None:
         while True:

@@ -6,6 +6,7 @@ Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_eva
 https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -113,6 +114,20 @@ def read_policy(
         for where, statement in statements_of(name, document)
     )
     return Policy(name, tuple(read))
+
+
+def parse_document(name: str, text: str) -> object:
+    """Parse the JSON text of a policy that somebody sends.
+
+    Raises:
+        PolicyRefused: it is not JSON, nested too deeply, or holds half of a surrogate pair.
+    """
+    try:
+        document: object = json.loads(text)
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise PolicyRefused(f"{name} is not JSON that can be read: {error}") from error
+    return document
 
 
 def statements_of(name: str, document: object) -> list[tuple[str, Mapping[str, object]]]:

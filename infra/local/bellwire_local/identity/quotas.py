@@ -75,7 +75,7 @@ class RateLimiter:
         """Count one call, unless the operation's rate is used up."""
         rate = self._quotas.rate_of(operation)
         level, since_s = self._buckets.get(operation, (float(rate), now_s))
-        level = min(float(rate), level + (now_s - since_s) * rate)
+        level = min(float(rate), level + max(0.0, now_s - since_s) * rate)
         is_admitted = level >= 1
         self._buckets[operation] = (level - is_admitted, now_s)
         return is_admitted

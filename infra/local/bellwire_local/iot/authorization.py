@@ -5,7 +5,6 @@ policies attached to the identity, if it is one that has logged in.
 Source: https://docs.aws.amazon.com/iot/latest/developerguide/cog-iot-policies.html
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +22,13 @@ from bellwire_local.iam.conditions import (
     SOURCE_IP,
 )
 from bellwire_local.iam.patterns import Context
-from bellwire_local.iam.policies import Policy, PolicyDocument, evaluate, read_policy
+from bellwire_local.iam.policies import (
+    Policy,
+    PolicyDocument,
+    evaluate,
+    parse_document,
+    read_policy,
+)
 from bellwire_local.identity.principals import COGNITO_SESSION_NAME, Principal
 from bellwire_local.iot.decisions import Decision, DecisionLog, Document, DocumentKind, Missing
 from bellwire_local.iot.policies_in_force import PoliciesInForce, PolicyChange, RoleChanged
@@ -46,6 +51,7 @@ Source: https://docs.aws.amazon.com/iot/latest/developerguide/cog-iot-policies.h
 
 DECISIONS_KEPT = 4_096
 _SESSION_POLICIES_KEPT = 1_024
+_SESSION = "of the session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +151,26 @@ class Authorizer:
         source_ip: str,
         client_id: str | None = None,
         context: Context | None = None,
+        is_whole_resource: bool = False,
     ) -> Decision:
         """Decide one request; a refusal is logged in one line.
 
         Args:
-            resource: what follows the account in the ARN, for example `topic/prod/public/host`; `*`
-                for an action that has no resource, which only a statement on `*` allows.
+            resource: what follows the account in the ARN, for example `topic/prod/public/host`.
             client_id: the MQTT client id; None over HTTPS, where `${iot:ClientId}` has no value.
             context: further condition keys, `{"iot:ConnectAttributes": ("LastWill",)}`.
+            is_whole_resource: take `resource` as it is: `*` or an identity id, which only a
+                statement on `*` allows.
         """
         further = tuple(sorted(context.items())) if context else ()
-        key = (principal, action, resource, source_ip, client_id, further)
+        key = (principal, action, resource, source_ip, client_id, further, is_whole_resource)
         generation = self._in_force.generation
         if generation != self._decided_generation or len(self._decided) >= DECISIONS_KEPT:
             self._decided.clear()
             self._decided_generation = generation
         decision = self._decided.get(key)
         if decision is None:
-            arn = resource if resource == "*" else self._arn_prefix + resource
+            arn = resource if is_whole_resource else self._arn_prefix + resource
             known = {**self._known_of(principal, source_ip, client_id), **dict(further)}
             layers = self._layers(principal, action, known)
             decision = self._decided[key] = _decide(layers, principal, action, arn)
@@ -275,6 +283,6 @@ _NOTHING_TO_ASK: Mapping[DocumentKind, str] = {
 def _read_session_policy(text: str) -> Policy:
     """Read a session's policy; one that cannot be enforced allows nothing."""
     try:
-        return read_policy("of the session", json.loads(text))
-    except (PolicyRefused, ValueError, RecursionError) as refusal:
+        return read_policy(_SESSION, parse_document(_SESSION, text))
+    except PolicyRefused as refusal:
         return Policy(f"of the session, not enforceable: {refusal}", ())

@@ -64,7 +64,8 @@ class Decision:
         """
         if not self.missing:
             return None
-        resource = self.resource if self.resource == "*" else escape(self.resource)
+        is_arn = self.resource.startswith("arn:")  # a policy can name nothing else, except all
+        resource = escape(self.resource) if is_arn else "*"
         return {"Effect": "Allow", "Action": self.action, "Resource": resource}
 
     def __str__(self) -> str:

@@ -230,10 +230,16 @@ def test_connect_attributes_can_be_asked_for() -> None:
         assert decision.is_allowed is expected
 
 
-def test_an_action_without_resource_needs_a_statement_on_everything() -> None:
-    assert desk().ask(JOB, "iot:AttachPolicy", "*").is_allowed
-    refused = desk(policy(f"{ARN}:policy/*")).ask(JOB, "iot:AttachPolicy", "*")
-    assert not refused.is_allowed
+@pytest.mark.parametrize("resource", ["*", ME])
+def test_what_is_no_arn_needs_a_statement_on_everything(resource: str) -> None:
+    def ask(role: PolicyDocument) -> Decision:
+        return desk(role).authorizer.decide(
+            JOB, "iot:AttachPolicy", resource, source_ip="10.0.0.1", is_whole_resource=True
+        )
+
+    assert ask(policy()).is_allowed
+    refused = ask(policy(f"{ARN}:*"))
+    assert refused.resource == resource
     assert refused.remedy == {"Effect": "Allow", "Action": "iot:AttachPolicy", "Resource": "*"}
 
 
