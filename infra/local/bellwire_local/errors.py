@@ -5,7 +5,8 @@ StandInError
 ├── PortUnusable           the address cannot be listened on for another reason
 ├── DataDirectoryUnusable  the directory, or a file in it, cannot be used
 ├── PolicyRefused          a policy document holds something we would not enforce faithfully
-└── FaultsRefused          what is asked to go wrong cannot be read
+├── FaultsRefused          what is asked to go wrong cannot be read
+└── ChoiceRefused          a choice where AWS is unknown is none, or its value is not possible
 """
 
 from pathlib import Path
@@ -47,3 +48,7 @@ class PolicyRefused(StandInError):
 
 class FaultsRefused(StandInError):
     """What is asked to go wrong is not a fault, or its value is not of its kind."""
+
+
+class ChoiceRefused(StandInError):
+    """A choice where AWS's behaviour is unknown does not exist, or has no such value."""

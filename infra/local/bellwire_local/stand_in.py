@@ -15,6 +15,7 @@ from bellwire_local.aws_routes import make_router
 from bellwire_local.faults import Faults
 from bellwire_local.faults_in_force import FaultsInForce
 from bellwire_local.http_faults import make_faulty
+from bellwire_local.http_messages import Answer, HttpRequest, Operation
 from bellwire_local.identity.assembly import IdentitySettings, assemble
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
 from bellwire_local.identity.keyring import open_keyring
@@ -147,9 +148,12 @@ class StandIn:
         self.faults = FaultsInForce(
             brokers.values(), authorizers.values(), self._issuer, wall_clock_s
         )
-        self._app = make_app(make_faulty(router, lambda: self.faults.plan))
-        upgrades = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
-        self._websocket_port = WebSocketPort(brokers, upgrades, wall_clock_s, settings.edge)
+        self._operations: dict[str, Operation] = {}
+        self._router = make_faulty(router, lambda: self.faults.plan)
+        self.upgrade_verifier = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
+        self._websocket_port = WebSocketPort(
+            brokers, self.upgrade_verifier, wall_clock_s, settings.edge
+        )
         self._websocket_port.fault_plan = lambda: self.faults.plan
         self._websocket_port.on_open = self.faults.trouble
         self._tls = _open_tls(settings, wall_clock_s())
@@ -171,6 +175,10 @@ class StandIn:
             raise ValueError(f"no role {role!r}; there are: {known}")
         principal = Principal(self._settings.account_id, role, session_name)
         return self._issuer.issue_long_lived(principal)
+
+    def add_operation(self, prefix: str, operation: Operation) -> None:
+        """Have what is not AWS's answered on the AWS port as well, below a path."""
+        self._operations[prefix] = operation
 
     def _make_control_plane(
         self,
@@ -211,7 +219,7 @@ class StandIn:
                 self.iot_tls_url = f"wss://{authority_of(secure)}{MQTT_PATH}"
                 await self._websocket_port.listen(secure, self._tls.context)
             await self._websocket_port.listen(iot)
-            self._http_port = HttpPort(self._app)
+            self._http_port = HttpPort(make_app(self._answer))
             await self._http_port.listen(aws)
             until_served.pop_all()
         if self._settings.faults is not None:
@@ -228,6 +236,12 @@ class StandIn:
             await self._http_port.close()
         await self._websocket_port.close()
         self._storage.close()
+
+    def _answer(self, request: HttpRequest) -> Answer:
+        for prefix, operation in self._operations.items():
+            if request.path.startswith(prefix):
+                return operation(request)
+        return self._router(request)
 
     async def _expire(self) -> None:
         while True:

@@ -25,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from bellwire_local.accounts import Account, Role
 from bellwire_local.iam.policies import PolicyDocument
+from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.iot.limits import OFF
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
@@ -338,6 +339,7 @@ def running_aws(
         accounts=account_of(roles),
         iot_port=0,
         aws_port=0,
+        identity_quotas=IdentityQuotas.unlimited(),
     )
     stand_in = StandIn(settings, wall_clock_s=clock.wall_s, monotonic_s=clock.monotonic_s)
     with running_in_thread(stand_in) as running:

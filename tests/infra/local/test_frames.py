@@ -1,11 +1,20 @@
 """MQTT in WebSocket frames, written by hand: cut in odd places, damaged, or never read."""
 
+import logging
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.iot import mqtt
+from bellwire_local.iot.admission import EdgeChoices
 from bellwire_local.iot.messages import Message
+from bellwire_local.iot.mqtt_socket import MqttSocket
+from bellwire_local.stand_in import StandIn, StandInSettings
+from bellwire_local.threaded import running_in_thread
+from infra.local.conftest import account_of
 
 if TYPE_CHECKING:
     from infra.local.conftest import Aws
@@ -86,3 +95,98 @@ def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(
         if c.session.client_id == signer.identity_id
     )
     assert connection.dropped > 200  # under 10 MB of 30 were taken, most of it by the system
+
+
+@pytest.fixture
+def no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a client sends, it is no error of ours."""
+    yield
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"\x80\x80\0\0\0\0", id="continuation of nothing"),
+        pytest.param(b"\x02\x81\0\0\0\0\x10\x82\x81\0\0\0\0\x10", id="message in a message"),
+        pytest.param(b"\xc2\x81\0\0\0\0\x10", id="compressed though nobody agreed"),
+        pytest.param(b"\x83\x80\0\0\0\0", id="reserved opcode"),
+        pytest.param(b"\x82\x01\x10", id="unmasked"),
+        pytest.param(b"\x09\x80\0\0\0\0", id="fragmented ping"),
+        pytest.param(b"\x89\xfe\x00\x7e\0\0\0\0" + b"x" * 126, id="ping of 126 bytes"),
+        pytest.param(b"\x82\xff" + b"\xff" * 8, id="lying length"),
+        pytest.param(b"\x82\xff\0\0\0\0\x7f\xff\xff\xff" + bytes(4), id="2 GiB announced"),
+        pytest.param(b"\x88\x81\0\0\0\0\x03", id="close code of one byte"),
+        pytest.param(b"\x88\x82\0\0\0\0\x03\xed", id="close code that is not for frames"),
+        pytest.param(b"\x88\x84\0\0\0\0\x03\xe8\xff\xfe", id="close reason not UTF-8"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS"),
+    ],
+)
+@pytest.mark.usefixtures("no_errors")
+def test_bytes_that_are_no_frames_end_the_connection(aws: "Aws", sent: bytes) -> None:
+    raw = aws.connect_raw(aws.guest())
+    raw.socket.sendall(sent)
+    ended = raw.read_to_end()
+    assert ended == b"" or ended[0] == 0x88  # a Close frame, or none
+    assert aws.upgrade(aws.presign(aws.guest())).status == 101
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_a_frame_larger_than_any_packet_is_refused_by_its_length(aws: "Aws") -> None:
+    raw = aws.connect_raw(aws.guest())
+    raw.socket.sendall(b"\x82\xff" + (600_000).to_bytes(8, "big") + bytes(4))
+    assert raw.read_to_end()[2:4] == (1009).to_bytes(2, "big")
+
+
+def test_a_ping_is_answered_between_the_pieces_of_a_message(aws: "Aws") -> None:
+    signer = aws.guest()
+    raw = aws.connect_raw(signer)
+    connect = mqtt.encode(mqtt.Connect(signer.identity_id))
+    raw.send(connect[:9], first_byte=0x02)
+    raw.send(b"still there?", first_byte=0x89)
+    assert raw.read_frame() == b"still there?"
+    raw.send(b"unasked", first_byte=0x8A)
+    raw.send(connect[9:], first_byte=0x80)
+    assert raw.read_frame() == CONNACK
+
+
+def test_a_close_frame_names_a_code_only_when_so_chosen(
+    tmp_path: Path, roles: dict[str, PolicyDocument], aws: "Aws"
+) -> None:
+    settings = StandInSettings(
+        data_dir=tmp_path,
+        accounts=account_of(roles),
+        iot_port=0,
+        aws_port=0,
+        edge=EdgeChoices(close_code=1008),
+    )
+    with running_in_thread(StandIn(settings)) as running:
+        choosing = type(aws)(running, aws.clock)
+        raw = choosing.connect_raw(choosing.guest())
+        raw.send(b"\x00\x00")
+        assert raw.read_to_end() == b"\x88\x02\x03\xf0"
+        raw.close()
+    raw = aws.connect_raw(aws.guest())
+    raw.send(b"\x00\x00")
+    assert raw.read_to_end() == b""
+
+
+def test_a_socket_whose_reading_is_paused_hands_nothing_on_until_it_resumes(aws: "Aws") -> None:
+    signer = aws.guest()
+    raw = aws.connect_raw(signer)
+    raw.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
+    assert raw.read_frame() == CONNACK
+    outlet = next(
+        c.outlet
+        for c in aws.running.call(lambda: aws.stand_in.broker.connections)
+        if c.session.client_id == signer.identity_id
+    )
+    assert isinstance(outlet, MqttSocket)
+    aws.running.call(outlet.pause_reading)
+    raw.send(mqtt.encode(mqtt.PingReq()))
+    raw.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        raw.socket.recv(1)
+    raw.socket.settimeout(10)
+    aws.running.call(outlet.resume_reading)
+    assert raw.read_frame() == b"\xd0\x00"

@@ -79,8 +79,10 @@ class Front:
         reading: Executor,
         writing: Executor,
         host: str,
+        dev: ASGIApp,
     ) -> None:
         self._host = host
+        self._dev = dev
         self._deployment = deployment
         self._publish_key = publish_key
         self._origin = origin
@@ -105,6 +107,7 @@ class Front:
                 Route("/v1/publish", self._publish, methods=["POST"]),
                 Route("/v1/health", self._health, methods=["GET"]),
                 Route("/v1/{rest:path}", self._no_such_endpoint, methods=ANY_METHOD),
+                Mount("/dev", self._dev),
                 *[Route(f"/{name}", self._client_file(name)) for name in CLIENT_FILES],
                 Mount("/", StaticFiles(directory=client_dir() / "dashboard", html=True)),
             ],

@@ -26,25 +26,33 @@ from bellwire.errors import BellwireError, Upstream
 from bellwire.fanout import FanOut, InlineFanOut
 from bellwire.grouping import GroupingAppends
 from bellwire.handlers.edge import Deployment
-from bellwire.policies import Place, load_policy
+from bellwire.policies import load_policy
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
-from bellwire_local.accounts import Account, Role
-from bellwire_local.aws_http import HttpPort
+from bellwire_local.accounts import Account
+from bellwire_local.aws_http import HttpPort, make_app
+from bellwire_local.dev.dev_endpoints import make_dev_operation
+from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.front import Front
 from bellwire_local.dev.host_job import HostJob
 from bellwire_local.dev.locking import lock_directory
 from bellwire_local.dev.outbox import OutboxLoop
-from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE, DevSettings, Ready
+from bellwire_local.dev.roles import PLACE, bellwire_roles
+from bellwire_local.dev.settings import (
+    ACCOUNT_ID,
+    REGION,
+    STAGE,
+    DevSettings,
+    Ready,
+    credentials_to_wire,
+)
 from bellwire_local.identity.credentials import Credentials
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.stand_in import StandIn, StandInSettings
 
 logger = logging.getLogger(__name__)
 
-PLACE: Final = Place(REGION, ACCOUNT_ID, STAGE)
-ROLES: Final = ("guest_role", "publisher_role", "operator_role")
 # Apart, since whoever publishes may wait for a lock as long as BUSY_TIMEOUT_MS.
 READING: Final = 12
 WRITING: Final = 12
@@ -98,6 +106,7 @@ class DevService:
             reading=reading,
             writing=writing,
             host=settings.host,
+            dev=make_app(make_dev_operation(stand_in, settings.host)),
         )
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
@@ -110,22 +119,27 @@ class DevService:
             iot_url=stand_in.iot_url,
             aws_url=stand_in.aws_url,
             identity_pool_id=stand_in.identity_pool_id,
-            job=_wire(job),
-            operator=_wire(stand_in.credentials_for("operator_role", "operator")),
+            job=credentials_to_wire(job),
+            operator=credentials_to_wire(stand_in.credentials_for("operator_role", "operator")),
             pid=os.getpid(),
+            iot_tls_url=stand_in.iot_tls_url,
+            ca_path=stand_in.ca_path,
         )
 
     async def _start_stand_in(self) -> StandIn:
         settings = self._settings
         stand_in = StandIn(
-            StandInSettings(
-                data_dir=settings.data_dir,
-                accounts={ACCOUNT_ID: Account(_roles())},
-                region=REGION,
-                account_id=ACCOUNT_ID,
-                host=settings.host,
-                iot_port=settings.iot_port,
-                aws_port=settings.aws_port,
+            emulate(
+                StandInSettings(
+                    data_dir=settings.data_dir,
+                    accounts={ACCOUNT_ID: Account(bellwire_roles())},
+                    region=REGION,
+                    account_id=ACCOUNT_ID,
+                    host=settings.host,
+                    iot_port=settings.iot_port,
+                    aws_port=settings.aws_port,
+                ),
+                settings.emulation,
             )
         )
         await stand_in.start()
@@ -157,10 +171,6 @@ class DevService:
         demo.start()
         # In a thread: the job's last publish needs this loop to answer it.
         self._until_stopped.push_async_callback(asyncio.to_thread, demo.stop)
-
-
-def _roles() -> dict[str, Role]:
-    return {name: Role(load_policy(name, PLACE)) for name in ROLES}
 
 
 def _broker(stand_in: StandIn, job: Credentials) -> IotBroker:
@@ -243,11 +253,3 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _wire(credentials: Credentials) -> dict[str, Any]:
-    return {
-        "access_key_id": credentials.access_key_id,
-        "secret_access_key": credentials.secret_access_key,
-        "session_token": credentials.session_token,
-    }

@@ -23,10 +23,17 @@ from bellwire_local.identity.quotas import (
     SESSION_POLICY_CHARACTERS,
 )
 from bellwire_local.identity.refusals import StsRefusal
-from bellwire_local.identity.roles import ASSUME_ROLE, WEB_IDENTITY, RoleInForce, Roles
+from bellwire_local.identity.roles import (
+    ASSUME_ROLE,
+    WEB_IDENTITY,
+    Circumstances,
+    RoleInForce,
+    Roles,
+)
 from bellwire_local.identity.tokens import OpenIdToken, TokenExpired, TokenRefused, TokenSigner
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _POLICY_TEXT = re.compile(r"[\t\n\r\x20-\xff]+")
 _TOKEN_CHARACTERS = range(4, 20_001)
 _ROLE_ARN_CHARACTERS = range(20, 2049)
@@ -62,7 +69,7 @@ class RoleAssumption:
     issuer: CredentialIssuer
     pool: PoolSettings
 
-    def with_web_identity(self, fields: Fields, now_s: float) -> Assumed:
+    def with_web_identity(self, fields: Fields, source_ip: str, now_s: float) -> Assumed:
         """Perform AssumeRoleWithWebIdentity for the bearer of a token of the identity pool."""
         wish = _read_wish(fields)
         text = fields.get("WebIdentityToken", "")
@@ -70,7 +77,8 @@ class RoleAssumption:
             raise _invalid("webIdentityToken", "have 4 to 20000 characters", "…")
         token = self._read_token(text, now_s)
         role = self.roles.find_by_arn(wish.role_arn)
-        if role is None or not role.trusts_token(token):
+        circumstances = Circumstances(now_s, source_ip, wish.session_name)
+        if role is None or not role.trusts_token(token, circumstances):
             # AWS does not tell a role that is absent from one that does not trust.
             raise StsRefusal("AccessDenied", f"Not authorized to perform {WEB_IDENTITY}", 403)
         _check_duration(wish, role)
@@ -91,15 +99,18 @@ class RoleAssumption:
         AWS asks less where a trust policy of the same account names the caller's very role.
         """
         wish = _read_wish(fields)
-        why = self.roles.explain_refusal(caller.principal, ASSUME_ROLE, wish.role_arn, source_ip)
+        circumstances = Circumstances(
+            now_s, source_ip, wish.session_name, _read_external_id(fields)
+        )
+        session_arn = caller.principal.arn
+        why = self.roles.explain_refusal(
+            caller.principal, ASSUME_ROLE, wish.role_arn, circumstances
+        )
         role = self.roles.find_by_arn(wish.role_arn)
-        held = self.roles.find(caller.principal.account_id, caller.principal.role)
-        if why is None and (
-            role is None or held is None or not role.trusts_role(held.arn, source_ip)
-        ):
+        if why is None and (role is None or not role.trusts_session(session_arn, circumstances)):
             why = (
-                f"User: {caller.principal.arn} is not authorized to perform: {ASSUME_ROLE} on "
-                f"resource: {wish.role_arn}"
+                f"User: {session_arn} is not authorized to perform: {ASSUME_ROLE} on resource: "
+                f"{wish.role_arn}"
             )
         if why is not None or role is None:
             raise StsRefusal("AccessDenied", why or "", 403)
@@ -169,6 +180,13 @@ def _read_wish(fields: Fields) -> _Wish:
     policy = fields.get("Policy")
     policies = () if policy is None else (_check_policy(policy),)
     return _Wish(role_arn, session_name, int(duration), policies)
+
+
+def _read_external_id(fields: Fields) -> str | None:
+    found = fields.get("ExternalId")
+    if found is not None and not _EXTERNAL_ID.fullmatch(found):
+        raise _invalid("externalId", r"satisfy the pattern [\w+=,.@:\/-]{2,1224}", found)
+    return found
 
 
 def _check_policy(text: str) -> str:

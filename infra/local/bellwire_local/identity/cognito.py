@@ -15,6 +15,7 @@ from bellwire_local.identity.parameters import Parameters, read_parameters
 from bellwire_local.identity.pool import IdentityPool, Result
 from bellwire_local.identity.quotas import LOGINS_PER_CALL, RateLimiter
 from bellwire_local.identity.refusals import CognitoRefusal
+from bellwire_local.identity.roles import Circumstances
 from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 
 logger = logging.getLogger(__name__)
@@ -81,8 +82,6 @@ class CognitoIdentity:
             "MergeDeveloperIdentities": developer.merge,
             "DescribeIdentity": developer.describe,
         }
-        self.is_throttled: Callable[[], bool] = lambda: False
-        """Asked at every call; whoever makes faults on purpose puts another one here."""
 
     def answer(self, request: HttpRequest) -> Answer:
         """Answer one request to `/`, preflights of browsers included.
@@ -126,7 +125,7 @@ class CognitoIdentity:
             raise CognitoRefusal(
                 "UnknownOperationException", f"{found} is not supported; POST with {supported} is"
             )
-        if self.is_throttled() or not self._limiter.admit(name, self._monotonic_s()):
+        if not self._limiter.admit(name, self._monotonic_s()):
             raise CognitoRefusal(
                 "TooManyRequestsException", "Rate exceeded", self._pool.settings.throttled_status
             )
@@ -138,12 +137,14 @@ class CognitoIdentity:
         received = ReceivedRequest(
             request.method, request.path, request.query, request.headers, request.body_sha256
         )
+        now_s = self._wall_clock_s()
         try:
-            caller = self._verifier.verify(received, self._wall_clock_s()).principal
+            caller = self._verifier.verify(received, now_s).principal
         except SignatureRefused as refused:
             raise CognitoRefusal(_JSON_CODES[refused.code], str(refused)) from refused
+        circumstances = Circumstances(now_s, request.source_ip)
         why = self._pool.roles.explain_refusal(
-            caller, f"{SERVICE}:{operation}", self._arn, request.source_ip
+            caller, f"{SERVICE}:{operation}", self._arn, circumstances
         )
         if why is None and caller.account_id != self._pool.account_id:
             why = f"User: {caller.arn} is of another account than {self._arn}"

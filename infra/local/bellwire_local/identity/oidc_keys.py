@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 import urllib3
 
-from bellwire_local.identity.oidc_tokens import ALGORITHMS, KeyFinder
+from bellwire_local.identity.oidc_tokens import ALGORITHMS, KeyFinder, SigningKey
 from bellwire_local.identity.refusals import CognitoRefusal
 
 logger = logging.getLogger(__name__)
@@ -28,7 +27,9 @@ RETRY_AFTER_S = 2.0
 """How soon an issuer is asked again that did not answer, or for a key it did not have."""
 LONGEST_ANSWER_BYTES = 262_144
 
-Fetch = Callable[[str], Mapping[str, jwt.PyJWK]]
+_PREFIXES = {"RSA": "RS", "EC": "ES"}
+
+Fetch = Callable[[str], Mapping[str, SigningKey]]
 """Issuer → its keys by key id; raises IssuerUnreachable. May block: runs in a thread."""
 
 
@@ -46,7 +47,7 @@ class IssuerUnreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    keys: Mapping[str, jwt.PyJWK]
+    keys: Mapping[str, SigningKey]
     at_s: float
     fault: str | None = None
 
@@ -64,7 +65,7 @@ class ProviderKeys:
         """Return a way to look the issuer's keys up at this time."""
         return lambda key_id: self.find(issuer, key_id, now_s)
 
-    def find(self, issuer: str, key_id: str | None, now_s: float) -> jwt.PyJWK | None:
+    def find(self, issuer: str, key_id: str | None, now_s: float) -> SigningKey | None:
         """Return a key of an issuer, its only one where `key_id` is None; None if it has no such.
 
         Raises:
@@ -91,7 +92,7 @@ class ProviderKeys:
         await asyncio.shield(task)
 
     async def _fetch_once(self, issuer: str) -> None:
-        fault, keys = None, dict[str, jwt.PyJWK]()
+        fault, keys = None, dict[str, SigningKey]()
         try:
             keys.update(await asyncio.to_thread(self._fetch, issuer))
         except IssuerUnreachable as error:
@@ -100,7 +101,7 @@ class ProviderKeys:
         self._fetched[issuer] = _Fetched(keys, self._clock_s(), fault)
 
 
-def fetch_keys(issuer: str) -> Mapping[str, jwt.PyJWK]:
+def fetch_keys(issuer: str) -> Mapping[str, SigningKey]:
     """Fetch an issuer's keys over HTTP; blocks for FETCH_WAIT_S at most.
 
     Raises:
@@ -117,30 +118,40 @@ def fetch_keys(issuer: str) -> Mapping[str, jwt.PyJWK]:
     return read_key_set(key_set)
 
 
-def read_key_set(key_set: Mapping[str, object]) -> dict[str, jwt.PyJWK]:
+def read_key_set(key_set: Mapping[str, object]) -> dict[str, SigningKey]:
     """Read the keys that may sign; others, shared secrets among them, are left out."""
     listed = key_set.get("keys")
     keys = {}
     for place, entry in enumerate(listed if isinstance(listed, list) else []):
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
-            continue
-        try:
-            key = jwt.PyJWK(entry)
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-            continue  # of a kind that this machine does not know
-        if key.algorithm_name in ALGORITHMS:
+        key = _read_key(entry)
+        if key is not None:
             keys[str(entry.get("kid", f"#{place}"))] = key
     return keys
 
 
-def _pick(keys: Mapping[str, jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
+def _read_key(entry: object) -> SigningKey | None:
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+        return None
+    prefix = _PREFIXES.get(str(entry.get("kty")), "no such")
+    fitting = tuple(name for name in ALGORITHMS if name.startswith(prefix))
+    named = entry.get("alg")
+    algorithms = fitting if named is None else tuple(name for name in fitting if name == named)
+    if not algorithms:
+        return None
+    try:
+        return SigningKey(jwt.PyJWK(entry, algorithms[0]).key, algorithms)
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+        return None  # of a curve or a form that is not known here
+
+
+def _pick(keys: Mapping[str, SigningKey], key_id: str | None) -> SigningKey | None:
     if key_id is None:
         return next(iter(keys.values())) if len(keys) == 1 else None
     return keys.get(key_id)
 
 
 def _fetch_json(pool: urllib3.PoolManager, url: object, deadline_s: float) -> Mapping[str, Any]:
-    if not isinstance(url, str) or urlsplit(url).scheme not in ("https", "http"):
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise IssuerUnreachable(f"{url!r:.200} is no address; https://… is expected")
     try:
         content = json.loads(_fetch(pool, url, deadline_s))

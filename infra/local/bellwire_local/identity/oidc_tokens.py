@@ -5,19 +5,30 @@ Sources: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
 from bellwire_local.accounts import Provider
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
 """What may sign; neither `none` nor a shared secret. Source: IAM guide, OIDC identity providers."""
 
-KeyFinder = Callable[[str | None], jwt.PyJWK | None]
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An issuer's public key and the algorithms that it may be used with."""
+
+    public_key: Any
+    algorithms: tuple[str, ...]
+
+
+KeyFinder = Callable[[str | None], SigningKey | None]
 """Key id → key of the issuer."""
 
-_NO_CLOCK_OF_ITS_OWN = {
+_NO_CLOCK_OF_ITS_OWN: Options = {
     "verify_aud": False,
     "verify_exp": False,
     "verify_iat": False,
@@ -56,12 +67,13 @@ def read_id_token(text: str, provider: Provider, find_key: KeyFinder, now_s: flo
     return str(verified["sub"])
 
 
-def _verify(text: str, key: jwt.PyJWK) -> dict[str, Any]:
-    algorithms = [key.algorithm_name] if key.algorithm_name in ALGORITHMS else []
+def _verify(text: str, key: SigningKey) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of keys that are short for the algorithm
-            return jwt.decode(text, key, algorithms, options=_NO_CLOCK_OF_ITS_OWN)  # type: ignore[arg-type]  # a dict of options is what it takes
+            return jwt.decode(
+                text, key.public_key, list(key.algorithms), options=_NO_CLOCK_OF_ITS_OWN
+            )
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise IdTokenRefused("Couldn't verify signed token.") from error
 

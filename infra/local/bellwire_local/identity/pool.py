@@ -33,7 +33,7 @@ from bellwire_local.identity.refusals import (
     logins_do_not_match,
     not_authorized,
 )
-from bellwire_local.identity.roles import RoleInForce, Roles
+from bellwire_local.identity.roles import Circumstances, RoleInForce, Roles
 from bellwire_local.identity.tokens import OpenIdToken, TokenSigner
 
 Result = dict[str, object]
@@ -67,12 +67,12 @@ class IdentityPool:
         identity_id = read_id(parameters, "IdentityId")
         custom_role = read_optional_text(parameters, "CustomRoleArn", 2048)
         proven = self._prove(parameters, now_s)
-        identity_id = self._own(identity_id, proven, now_s)
         if custom_role is not None:
             # Role mapping is not emulated: the pool has one role for everybody who has logged in.
             raise invalid_parameter("CustomRoleArn is not supported by this identity pool.")
+        identity_id = self._own(identity_id, proven, now_s)
         token = OpenIdToken(identity_id, self.pool_id, proven.amr, {})
-        role = self._find_pool_role(token, proven)
+        role = self._find_pool_role(token, proven, now_s)
         principal = Principal(
             role.account_id,
             role.name,
@@ -208,11 +208,13 @@ class IdentityPool:
         owners.add(proven.identity_id)
         return {owner for owner in owners if owner is not None}
 
-    def _find_pool_role(self, token: OpenIdToken, proven: Proven) -> RoleInForce:
+    def _find_pool_role(self, token: OpenIdToken, proven: Proven, now_s: float) -> RoleInForce:
         settings = self.settings
         name = settings.unauthenticated_role if proven.is_guest else settings.authenticated_role
         role = None if name is None else self.roles.find(self.account_id, name)
-        if role is None or not role.trusts_token(token):
+        if role is None or not role.trusts_token(
+            token, Circumstances(now_s, session_name=COGNITO_SESSION_NAME)
+        ):
             raise CognitoRefusal(
                 "InvalidIdentityPoolConfigurationException",
                 "Invalid identity pool configuration. Check assigned IAM roles for this pool.",

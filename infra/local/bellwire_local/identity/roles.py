@@ -7,8 +7,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bellwire_local.accounts import Account, PoolSettings
+from bellwire_local.iam.patterns import Context
 from bellwire_local.iam.policies import Policy, PolicyDocument, evaluate, read_policy
 from bellwire_local.iam.trust import TrustPolicy, may_assume, read_trust
 from bellwire_local.identity.principals import COGNITO_SESSION_NAME, Principal
@@ -18,6 +20,32 @@ WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 ASSUME_ROLE = "sts:AssumeRole"
 TAG_SESSION = "sts:TagSession"
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role/([\w+=,.@-]{1,64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """When a call came, in seconds since 1970, and from where; what else its conditions may ask.
+
+    `source_ip` is None where Cognito itself assumes a role for somebody.
+    """
+
+    now_s: float
+    source_ip: str | None = None
+    session_name: str | None = None
+    external_id: str | None = None
+
+    def context(self) -> dict[str, str | tuple[str, ...]]:
+        """Return the values of condition keys.
+
+        Source: IAM guide, reference_policies_condition-keys, …_iam-condition-keys.
+        """
+        values = {
+            "aws:CurrentTime": datetime.fromtimestamp(self.now_s, UTC).isoformat(),
+            "aws:SourceIp": self.source_ip,
+            "sts:RoleSessionName": self.session_name,
+            "sts:ExternalId": self.external_id,
+        }
+        return {key: value for key, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +63,15 @@ class RoleInForce:
         """Name the role as AWS does."""
         return f"arn:aws:iam::{self.account_id}:role/{self.name}"
 
-    def trusts_token(self, token: OpenIdToken) -> bool:
+    def trusts_token(self, token: OpenIdToken, circumstances: Circumstances) -> bool:
         """Whether the bearer of one of the pool's tokens may assume the role.
 
         Source: IAM guide, reference_policies_iam-condition-keys, keys for web identity federation;
         Cognito guide, role-trust-and-permissions.
         """
         actions = (WEB_IDENTITY, TAG_SESSION) if token.principal_tags else (WEB_IDENTITY,)
-        context: dict[str, str | tuple[str, ...]] = {
+        context: Context = {
+            **circumstances.context(),
             f"{COGNITO_PROVIDER}:aud": token.pool_id,
             f"{COGNITO_PROVIDER}:sub": token.identity_id,
             f"{COGNITO_PROVIDER}:amr": token.amr,
@@ -54,14 +83,14 @@ class RoleInForce:
             for action in actions
         )
 
-    def trusts_role(self, role_arn: str, source_ip: str) -> bool:
-        """Whether sessions of another role may assume this one."""
+    def trusts_session(self, session_arn: str, circumstances: Circumstances) -> bool:
+        """Whether a session of another role may assume this one."""
         return self.trust is not None and may_assume(
             self.trust,
             ASSUME_ROLE,
             federated=None,
-            aws_principal=role_arn,
-            context={"aws:SourceIp": source_ip},
+            aws_principal=session_arn,
+            context=circumstances.context(),
         )
 
 
@@ -107,7 +136,7 @@ class Roles:
         return None if named is None else self.find(named[1], named[2])
 
     def explain_refusal(
-        self, principal: Principal, action: str, resource: str, source_ip: str
+        self, principal: Principal, action: str, resource: str, circumstances: Circumstances
     ) -> str | None:
         """Say in AWS's words why a principal may not do something; None if it may.
 
@@ -122,20 +151,28 @@ class Roles:
         role = self.find(principal.account_id, principal.role)
         if role is None:
             return no_allow.format("identity-based")
-        variables = {"aws:SourceIp": source_ip}
-        if principal.identity_id is not None:
-            variables[f"{COGNITO_PROVIDER}:sub"] = principal.identity_id
+        context = {**circumstances.context(), **_describe(principal)}
         layers = [("identity-based", role.policy)]
         for place, text in enumerate(principal.session_policies):
             document = read_policy(f"session policy {place}", json.loads(text))
             layers.append(("session", document))
         for kind, policy in layers:
-            verdict = evaluate([policy], action, resource, variables)
+            verdict = evaluate([policy], action, resource, context)
             if not verdict.is_allowed:
                 article = "an" if kind == "identity-based" else "a"
                 denied = f"{refusal} with an explicit deny in {article} {kind} policy"
                 return denied if verdict.statement else no_allow.format(kind)
         return None
+
+
+def _describe(principal: Principal) -> Context:
+    if principal.identity_id is None or principal.pool_id is None:
+        return {}
+    return {
+        f"{COGNITO_PROVIDER}:sub": principal.identity_id,
+        f"{COGNITO_PROVIDER}:aud": principal.pool_id,
+        f"{COGNITO_PROVIDER}:amr": principal.amr,
+    }
 
 
 def _is_scoped_down(principal: Principal) -> bool:

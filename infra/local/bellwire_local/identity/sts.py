@@ -27,11 +27,11 @@ _MOST_FIELDS = 200
 _COMMON = {"Action", "Version"}
 _ASSUMING = {"RoleArn", "RoleSessionName", "DurationSeconds", "Policy"}
 _FIELDS = {
-    "AssumeRole": _COMMON | _ASSUMING,
+    "AssumeRole": _COMMON | _ASSUMING | {"ExternalId"},
     "AssumeRoleWithWebIdentity": _COMMON | _ASSUMING | {"WebIdentityToken"},
     "GetCallerIdentity": _COMMON,
 }
-"""What is emulated; whatever else is said (PolicyArns, Tags, ExternalId, …) is refused by name."""
+"""What is emulated; whatever else is said (PolicyArns, Tags, …) is refused by name."""
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -81,9 +81,11 @@ class Sts:
         return _describe(assumed)
 
     def _assume_role_with_web_identity(
-        self, fields: Mapping[str, str], _request: HttpRequest
+        self, fields: Mapping[str, str], request: HttpRequest
     ) -> Content:
-        assumed = self._assumption.with_web_identity(fields, self._wall_clock_s())
+        assumed = self._assumption.with_web_identity(
+            fields, request.source_ip, self._wall_clock_s()
+        )
         if assumed.token is None:
             return _describe(assumed)
         return {

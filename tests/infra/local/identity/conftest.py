@@ -31,12 +31,12 @@ def allow(*actions: str, resource: str = "*") -> dict[str, object]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def trust_pool(kind: str, pool: str = "{pool}") -> dict[str, object]:
+def trust_pool(kind: str, pool: str = "{pool}", *more_actions: str) -> dict[str, object]:
     """Trust the identity pool's tokens of one kind, as Cognito's documentation shows it."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": "cognito-identity.amazonaws.com"},
-        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Action": ["sts:AssumeRoleWithWebIdentity", *more_actions],
         "Condition": {
             "StringEquals": {"cognito-identity.amazonaws.com:aud": pool},
             "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": kind},
@@ -45,9 +45,14 @@ def trust_pool(kind: str, pool: str = "{pool}") -> dict[str, object]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def trust_role(arn: str) -> dict[str, object]:
-    """Trust another role, or an account."""
-    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
+def trust_role(arn: str, **conditions: dict[str, str]) -> dict[str, object]:
+    """Trust another role, one of its sessions, or an account."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": arn},
+        "Action": "sts:AssumeRole",
+        **({"Condition": conditions} if conditions else {}),
+    }
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
@@ -62,8 +67,27 @@ ACCOUNTS = {
             "powerless": Role(allow("iot:Publish")),
             "narrowed": Role(IOT, trust_role(f"arn:aws:iam::{HOME}:role/backend")),
             "chained": Role(IOT, trust_role(f"arn:aws:iam::{OTHER}:root"), max_session_s=7200),
+            "for_one_session": Role(
+                IOT, trust_role(f"arn:aws:sts::{HOME}:assumed-role/backend/job")
+            ),
+            "for_another_session": Role(
+                IOT, trust_role(f"arn:aws:sts::{HOME}:assumed-role/backend/other")
+            ),
+            "with_conditions": Role(
+                IOT,
+                trust_role(
+                    f"arn:aws:iam::{HOME}:role/backend",
+                    StringEquals={"sts:ExternalId": "x1"},
+                    StringLike={"sts:RoleSessionName": "ann-*"},
+                    IpAddress={"aws:SourceIp": "127.0.0.0/8"},
+                    DateGreaterThan={"aws:CurrentTime": "2020-01-01T00:00:00Z"},
+                ),
+            ),
             "for_guests": Role(IOT, trust_pool("unauthenticated"), max_session_s=7200),
             "for_members": Role(IOT, trust_pool("authenticated")),
+            "for_tagged_members": Role(
+                IOT, trust_pool("authenticated", "{pool}", "sts:TagSession")
+            ),
             "for_foreign_pool": Role(IOT, trust_pool("*", "us-east-1:0-0")),
             "trusts_nobody": Role(IOT),
         }

@@ -151,6 +151,35 @@ def test_callers_whose_own_policy_does_not_allow_it(cloud: "Cloud", signer: str)
     assert (_code(caught), _status(caught)) == ("AccessDenied", 403)
 
 
+def test_what_a_trust_policy_may_ask_for(cloud: "Cloud") -> None:
+    sts = cloud.sts(cloud.role("backend"))
+    good: dict[str, Any] = {
+        "RoleArn": _arn("with_conditions"),
+        "RoleSessionName": "ann-1",
+        "ExternalId": "x1",
+    }
+    assert sts.assume_role(**good)["Credentials"]
+    for wrong in (
+        {**good, "ExternalId": "x2"},
+        {**good, "RoleSessionName": "bob-1"},
+        {name: value for name, value in good.items() if name != "ExternalId"},
+        {"RoleArn": _arn("for_another_session"), "RoleSessionName": "ann"},
+    ):
+        with pytest.raises(ClientError) as caught:
+            sts.assume_role(**wrong)
+        assert _code(caught) == "AccessDenied"
+    assert sts.assume_role(RoleArn=_arn("for_one_session"), RoleSessionName="ann")["Credentials"]
+
+
+def test_principal_tags_need_a_trust_policy_that_lets_them_in(cloud: "Cloud") -> None:
+    _, token = cloud.developer_token(PrincipalTags={"team": "red"})
+    asked: dict[str, Any] = {"RoleSessionName": "ann", "WebIdentityToken": token}
+    sts = cloud.sts()
+    with pytest.raises(ClientError, match="Not authorized"):
+        sts.assume_role_with_web_identity(**asked, RoleArn=_arn("for_members"))
+    assert sts.assume_role_with_web_identity(**asked, RoleArn=_arn("for_tagged_members"))
+
+
 def test_a_session_policy_narrows(cloud: "Cloud") -> None:
     sts = cloud.sts(cloud.role("backend"))
     allowed = "arn:aws:iot:us-east-1:000000000000:topic/dev/public/a"
@@ -162,6 +191,10 @@ def test_a_session_policy_narrows(cloud: "Cloud") -> None:
     )
     assert grant.principal.session_policies == (policy,)
     assert cloud.sts(signer).get_caller_identity()["Account"] == HOME
+    client = cloud.iot_data(signer)
+    client.publish(topic="dev/public/a", payload=b"{}")
+    with pytest.raises(client.exceptions.ForbiddenException):
+        client.publish(topic="dev/public/b", payload=b"{}")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +228,8 @@ def test_errors_of_session_policies_have_types(cloud: "Cloud") -> None:
     [
         ({"DurationSeconds": 3601}, "exceeds the MaxSessionDuration"),
         ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/X12345678"}]}, "PolicyArns"),
-        ({"ExternalId": "x1"}, "'ExternalId' is not emulated"),
+        ({"ExternalId": "x y"}, "externalId"),
+        ({"SourceIdentity": "ann"}, "'SourceIdentity' is not emulated"),
         ({"Tags": [{"Key": "a", "Value": "b"}]}, "Tags"),
         ({"RoleSessionName": "a b"}, "roleSessionName"),
     ],

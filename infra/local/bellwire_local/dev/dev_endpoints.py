@@ -1,0 +1,105 @@
+"""`/dev/…`: what only a developer at this machine may ask of a running stand-in.
+
+`POST /dev/faults` brings faults into force and answers what is; `GET /dev/decisions?limit=N` tells
+the latest decisions, newest first, and why. Never part of a deployment, and off when the service
+listens for others.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from bellwire.config import LOOPBACK
+from bellwire_local.errors import FaultsRefused
+from bellwire_local.faults import read_fault_object
+from bellwire_local.http_messages import HttpAnswer, HttpRequest, Operation
+from bellwire_local.stand_in import StandIn
+
+DECISIONS: Final = 100
+MAX_DECISIONS: Final = 1000
+
+_JSON = ("content-type", "application/json")
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status, self.code, self.message = status, code, message
+        super().__init__(message)
+
+
+def make_dev_operation(stand_in: StandIn, host: str) -> Operation:
+    """Build what answers below `/dev/`, inside the stand-in's loop.
+
+    Args:
+        host: where the service listens.
+    """
+
+    def answer(request: HttpRequest) -> HttpAnswer:
+        try:
+            _check_sender(request, host)
+            return _json(200, _perform(request, stand_in))
+        except _Refused as refused:
+            error = {"code": refused.code, "message": refused.message}
+            return _json(refused.status, {"error": error})
+
+    return answer
+
+
+def _perform(request: HttpRequest, stand_in: StandIn) -> object:
+    endpoints: dict[tuple[str, str], Callable[[HttpRequest, StandIn], object]] = {
+        ("POST", "/dev/faults"): _set_faults,
+        ("GET", "/dev/decisions"): _tell_decisions,
+    }
+    endpoint = endpoints.get((request.method, request.path))
+    if endpoint is None:
+        raise _Refused(404, "not_found", f"no endpoint {request.method} {request.path}")
+    return endpoint(request, stand_in)
+
+
+def _check_sender(request: HttpRequest, host: str) -> None:
+    if host not in LOOPBACK:
+        raise _Refused(404, "not_found", f"there is nothing below /dev when --host is {host}")
+    asked = request.headers.get("host", "")
+    if _name_of(asked) not in LOOPBACK:
+        raise _Refused(403, "not_allowed", f"expected this machine as the Host, found {asked!r}")
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"http://{asked}":
+        raise _Refused(403, "not_allowed", f"expected no Origin but http://{asked}: {origin!r}")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if (request.method == "POST" or request.body_bytes) and kind != "application/json":
+        raise _Refused(415, "malformed", f"expected a body of application/json, found {kind!r}")
+
+
+def _name_of(authority: str) -> str | None:
+    try:
+        return urlsplit(f"//{authority}").hostname
+    except ValueError:
+        return None
+
+
+def _set_faults(request: HttpRequest, stand_in: StandIn) -> object:
+    try:
+        content = json.loads(request.body or b"")
+        faults = read_fault_object(content, fresh_seed=secrets.randbelow(1_000_000))
+    except (ValueError, RecursionError) as error:
+        raise _Refused(400, "malformed", f"the body is not JSON: {error}") from error
+    except FaultsRefused as error:
+        raise _Refused(400, "malformed", str(error)) from error
+    stand_in.faults.set(faults)
+    return {} if faults is None else faults.to_wire()
+
+
+def _tell_decisions(request: HttpRequest, stand_in: StandIn) -> object:
+    given = parse_qs(request.query, keep_blank_values=True).get("limit", [str(DECISIONS)])[-1]
+    is_number = given.isascii() and given.isdigit() and len(given) <= 4
+    if not is_number or not 1 <= int(given) <= MAX_DECISIONS:
+        found = f"limit is {given!r}; expected a number from 1 to {MAX_DECISIONS}"
+        raise _Refused(400, "malformed", found)
+    return {"decisions": stand_in.authorizer.decisions(int(given))}
+
+
+def _json(status: int, content: object) -> HttpAnswer:
+    headers = (_JSON, ("cache-control", "no-store"))
+    return HttpAnswer(status, headers, json.dumps(content, separators=(",", ":")).encode())

@@ -1,0 +1,175 @@
+"""`bellwire-local`: AWS IoT Core and Cognito on this machine, and nothing of Bellwire."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_state_path
+
+from bellwire_local.accounts import Account, Role
+from bellwire_local.dev import words
+from bellwire_local.dev.roles import bellwire_roles, read_roles
+from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE, Emulation, credentials_to_wire
+from bellwire_local.errors import ChoiceRefused, StandInError
+
+if TYPE_CHECKING:
+    from bellwire_local.stand_in import StandIn
+
+PROGRAM = "bellwire-local"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What the stand-in alone is told."""
+
+    data_dir: Path
+    host: str
+    iot_port: int
+    aws_port: int
+    roles_dir: Path | None
+    emulation: Emulation
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until Ctrl-C or SIGTERM; return the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    words.prepare_process(options.host, PROGRAM)
+    data_dir = options.data or user_state_path("bellwire-local", appauthor=False)
+    settings = LocalSettings(
+        data_dir=data_dir.expanduser().absolute(),
+        host=options.host,
+        iot_port=options.iot_port,
+        aws_port=options.port,
+        roles_dir=options.roles,
+        emulation=words.emulation_of(options),
+    )
+    import uvloop  # noqa: PLC0415 - not for those who ask for --help
+
+    try:
+        uvloop.run(_run(settings, is_json=options.json))
+    except ChoiceRefused as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except StandInError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="AWS IoT Core, Cognito Identity and STS on this machine, as strict as AWS.",
+        epilog="Point an SDK here by endpoint_url or AWS_ENDPOINT_URL; the keys are printed.",
+    )
+    parser.add_argument(
+        "--port", type=words.port, default=8082, help="AWS's HTTP endpoints; 8082; 0: any"
+    )
+    words.add_listening_words(parser)
+    parser.add_argument(
+        "--roles",
+        type=words.directory,
+        metavar="DIR",
+        help="IAM roles: NAME.json, and NAME.trust.json who may assume it; Bellwire's own if left",
+    )
+    words.add_emulation_words(parser)
+    return parser
+
+
+async def _run(settings: LocalSettings, *, is_json: bool) -> None:
+    from bellwire_local.dev.locking import lock_directory  # noqa: PLC0415 - as above
+
+    stopping = words.listen_for_signals()
+    with lock_directory(settings.data_dir):
+        roles = bellwire_roles() if settings.roles_dir is None else read_roles(settings.roles_dir)
+        stand_in = await _start(settings, roles)
+        keys = _keys(stand_in, roles)
+        ready = _ready(stand_in, keys)
+        print(json.dumps(ready) if is_json else _welcome(ready, settings, keys), flush=True)
+        await words.run_until_told(stand_in.stop, stopping)
+    if not is_json:
+        print("Stopped.", flush=True)
+
+
+async def _start(settings: LocalSettings, roles: Mapping[str, Role]) -> "StandIn":
+    from bellwire_local.dev.dev_endpoints import make_dev_operation  # noqa: PLC0415 - as above
+    from bellwire_local.dev.emulating import emulate  # noqa: PLC0415 - as above
+    from bellwire_local.stand_in import StandIn, StandInSettings  # noqa: PLC0415 - as above
+
+    base = StandInSettings(
+        data_dir=settings.data_dir,
+        accounts={ACCOUNT_ID: Account(roles)},
+        region=REGION,
+        account_id=ACCOUNT_ID,
+        host=settings.host,
+        iot_port=settings.iot_port,
+        aws_port=settings.aws_port,
+    )
+    stand_in = StandIn(emulate(base, settings.emulation))
+    stand_in.add_operation("/dev/", make_dev_operation(stand_in, settings.host))
+    await stand_in.start()
+    return stand_in
+
+
+def _keys(stand_in: "StandIn", roles: Mapping[str, Role]) -> dict[str, dict[str, Any]]:
+    """Make a long-lived key for each role that no identity pool hands out."""
+    return {
+        name: credentials_to_wire(stand_in.credentials_for(name, name.removesuffix("_role")))
+        for name in roles
+        if name != "guest_role"
+    }
+
+
+def _ready(stand_in: "StandIn", keys: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "ready": True,
+        "iot": stand_in.iot_url,
+        "aws": stand_in.aws_url,
+        "region": REGION,
+        "stage": STAGE,
+        "identity_pool_id": stand_in.identity_pool_id,
+        "job": keys.get("publisher_role"),
+        "operator": keys.get("operator_role"),
+        "keys": keys,
+        "iot_tls": stand_in.iot_tls_url,
+        "ca": None if stand_in.ca_path is None else str(stand_in.ca_path),
+        "pid": os.getpid(),
+    }
+
+
+def _welcome(
+    ready: Mapping[str, Any], settings: LocalSettings, keys: Mapping[str, dict[str, Any]]
+) -> str:
+    secure = f"""
+    AWS IoT, TLS  {ready["iot_tls"]}
+    Trust         {ready["ca"]}"""
+    held = "\n".join(
+        f"    {name:<16}{key['access_key_id']}  {key['secret_access_key']}"
+        for name, key in keys.items()
+    )
+    return f"""
+  AWS IoT Core and Cognito Identity are on this machine.
+
+    AWS IoT       {ready["iot"]}{secure if ready["iot_tls"] else ""}
+    AWS           {ready["aws"]}   (Cognito Identity, STS, IoT data plane)
+    Identity pool {ready["identity_pool_id"]}
+    Data          {settings.data_dir}
+
+  Keys, good on this machine alone:
+
+{held}
+
+  Why was that refused?   curl -s {ready["aws"]}/dev/decisions
+  Ctrl-C stops it.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""`/dev/…` on the web port: who may ask, and what they are told."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+import urllib3
+
+from services import RunningService
+
+POOL = urllib3.PoolManager(retries=False)
+JSON = "application/json"
+
+
+def call(
+    service: RunningService, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, Any]:
+    words = {name.replace("_", "-"): value for name, value in headers.items()}
+    response = POOL.request(method, service.url + path, body=body, headers=words)
+    assert response.headers["content-type"] == JSON
+    return response.status, json.loads(response.data)
+
+
+def set_faults(service: RunningService, content: object, **headers: str) -> tuple[int, Any]:
+    body = json.dumps(content).encode()
+    return call(service, "POST", "/dev/faults", body, **{"content_type": JSON, **headers})
+
+
+def test_faults_come_into_force_are_echoed_and_end(service: RunningService) -> None:
+    status, in_force = set_faults(service, {"delay": "1..2ms"})
+    assert (status, in_force["delay"]) == (200, "1ms..2ms")
+    assert isinstance(in_force["seed"], int)
+    assert set_faults(service, in_force) == (200, in_force)
+    assert set_faults(service, {}) == (200, {})
+    assert set_faults(service, {"off": True}) == (200, {})
+
+
+def test_a_page_of_the_service_itself_may_ask(service: RunningService) -> None:
+    assert set_faults(service, {}, origin=service.url) == (200, {})
+    localhost = service.url.replace("127.0.0.1", "localhost")
+    host = localhost.removeprefix("http://")
+    assert set_faults(service, {}, origin=localhost, host=host) == (200, {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"origin": "http://evil.example"}, (403, "not_allowed")),
+        ({"origin": "http://127.0.0.1:1"}, (403, "not_allowed")),
+        ({"origin": "null"}, (403, "not_allowed")),
+        ({"host": "evil.example"}, (403, "not_allowed")),
+        ({"host": "127.0.0.1.evil.example"}, (403, "not_allowed")),
+        ({"content_type": "text/plain"}, (415, "malformed")),
+        ({"content_type": "application/x-www-form-urlencoded"}, (415, "malformed")),
+    ],
+)
+def test_others_may_not(
+    service: RunningService, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    status, content = set_faults(service, {"drop": 1}, **headers)
+    assert (status, content["error"]["code"]) == expected
+    status, content = call(service, "GET", "/dev/decisions", b"x", **headers)
+    assert status in (403, 415)
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b"", "the body is not JSON"),
+        (b"{", "the body is not JSON"),
+        (b"\xff", "the body is not JSON"),
+        (b"[" * 100_000, "the body is not JSON"),
+        (b"[]", "faults are []; an object such as"),
+        (b'{"drop":7}', "drop is '7'; expected a chance from 0 to 1"),
+        (b'{"dorp":1}', "there is no fault 'dorp'; expected one of: "),
+        (b" " * 200_000, "the body is not JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_named(
+    service: RunningService, body: bytes, complaint: str
+) -> None:
+    status, content = call(service, "POST", "/dev/faults", body, content_type=JSON)
+    assert (status, content["error"]["code"]) == (400, "malformed")
+    assert content["error"]["message"].startswith(complaint)
+
+
+def test_a_refusal_explains_itself(service: RunningService) -> None:
+    path = f"/topics/elsewhere/{uuid4().hex}"
+    refused = POOL.request("POST", service.ready["aws"] + path, body=b"x")
+    assert refused.status == 403  # unsigned: no decision is asked
+    job = service.ready["job"]
+    client = boto3.client(
+        "iot-data",
+        region_name="us-east-1",
+        endpoint_url=service.ready["aws"],
+        aws_access_key_id=job["access_key_id"],
+        aws_secret_access_key=job["secret_access_key"],
+    )
+    topic = path.removeprefix("/topics/")
+    with pytest.raises(client.exceptions.ClientError):
+        client.publish(topic=topic, payload=b"x")
+    status, told = call(service, "GET", "/dev/decisions?limit=1000")
+    assert status == 200
+    found = next(each for each in told["decisions"] if each["resource"].endswith(topic))
+    assert (found["allowed"], found["action"]) == (False, "iot:Publish")
+    assert found["who"].startswith("publisher_role/")
+    assert topic in json.dumps(found["remedy"])
+
+
+def test_as_many_decisions_as_asked_for(service: RunningService) -> None:
+    assert len(call(service, "GET", "/dev/decisions?limit=1")[1]["decisions"]) <= 1
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "", "%ff", "99999"])
+def test_a_limit_that_is_none_is_named(service: RunningService, limit: str) -> None:
+    status, content = call(service, "GET", f"/dev/decisions?limit={limit}")
+    assert (status, content["error"]["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/dev/faults"),
+        ("DELETE", "/dev/decisions"),
+        ("GET", "/dev/"),
+        ("GET", "/dev/nothing"),
+        ("OPTIONS", "/dev/faults"),
+    ],
+)
+def test_there_is_nothing_else(service: RunningService, method: str, path: str) -> None:
+    status, content = call(service, method, path)
+    assert (status, content["error"]["code"]) == (404, "not_found")
