@@ -54,7 +54,7 @@ lock: ## resolve the dependencies anew (needs uv)
 		--group build --group dev -o requirements/develop.lock
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) node_modules tests/node_modules browser_client/dist .installed-*
+	rm -rf $(VENV) node_modules tests/node_modules browser_client/dist .fuzz .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
