@@ -17,7 +17,13 @@ from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Ver
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
-from bellwire_local.iot.http_calls import Call, DataPlaneRefused, not_found, read_label
+from bellwire_local.iot.http_calls import (
+    ANY_RESOURCE,
+    Call,
+    DataPlaneRefused,
+    not_found,
+    read_label,
+)
 from bellwire_local.iot.http_connections import (
     delete_connection,
     get_connection,
@@ -120,7 +126,13 @@ class DataPlane:
         authorizer = self._authorizers[principal.account_id]
 
         def demand(action: str, resource: str) -> None:
-            decision = authorizer.decide(principal, action, resource, source_ip=source_ip)
+            decision = authorizer.decide(
+                principal,
+                action,
+                resource,
+                source_ip=source_ip,
+                is_whole_resource=resource == ANY_RESOURCE,
+            )
             if not decision.is_allowed:
                 raise DataPlaneRefused(403, "ForbiddenException", "Forbidden")
 

@@ -12,6 +12,10 @@ from bellwire_local.http_messages import HttpAnswer
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.limits import STRICT, Limits
 
+ANY_RESOURCE = "*"
+"""What an action is asked for that knows no narrower resource: only a statement on `*` allows it.
+Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html"""
+
 PAGE_MAX = 200
 """Source: botocore's model of `iot-data`, `maxResults` of both listings."""
 

@@ -9,7 +9,7 @@ import json
 
 from bellwire_local.http_messages import HttpAnswer
 from bellwire_local.iot import http_calls
-from bellwire_local.iot.http_calls import PAGE_MAX, Call, not_found
+from bellwire_local.iot.http_calls import ANY_RESOURCE, PAGE_MAX, Call, not_found
 from bellwire_local.iot.retained import RetainedMessage
 
 
@@ -35,7 +35,7 @@ def list_retained_messages(call: Call) -> HttpAnswer:
     AWS names no default for `maxResults`; here it is the maximum.
     """
     page = http_calls.read_page(call.query, default=PAGE_MAX)
-    call.demand("iot:ListRetainedMessages", "*")
+    call.demand("iot:ListRetainedMessages", ANY_RESOURCE)
     found = call.broker.retained.list(page.after, page.limit + 1)
     shown = [
         {

@@ -1,5 +1,6 @@
 """A stand-in with members, a backend and a second account, and boto3 clients for it."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from bellwire_local.accounts import Account, PoolSettings, Role
+from bellwire_local.identity.keyring import KEYRING_FILE, open_keyring
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
@@ -173,9 +175,18 @@ class _Running:
         self._entered.__exit__(*raised)
 
 
+@pytest.fixture(scope="session")
+def keyring_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A keyring that is made once: finding an RSA key takes a while."""
+    directory = tmp_path_factory.mktemp("keyring")
+    open_keyring(directory)
+    return directory / KEYRING_FILE
+
+
 @pytest.fixture
-def make_cloud(tmp_path: Path) -> MakeCloud:
+def make_cloud(tmp_path: Path, keyring_file: Path) -> MakeCloud:
     """Start another stand-in, over the same data directory each time."""
+    shutil.copy(keyring_file, tmp_path)
     return lambda settings: _Running(replace(settings, data_dir=tmp_path))
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -64,6 +65,7 @@ class Ownership(RuleBasedStateMachine):
 
 
 TestOwnership = Ownership.TestCase
+TestOwnership.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 
 
 def test_a_restart_forgets_nobody(tmp_path: Path) -> None:

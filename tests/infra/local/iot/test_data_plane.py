@@ -67,6 +67,7 @@ def everything_but(*actions: str) -> dict[str, object]:
 
 ROLES = {
     "backend": everything_but(),
+    "narrow-lister": allow(ListRetainedMessages="topic/*"),
     **{f"without-{name[4:]}": everything_but(name) for name in DATA_PLANE},
 }
 
@@ -338,6 +339,12 @@ def test_a_permission_holds_for_the_client_that_it_names(
     }
     with pytest.raises(expected[client_id]):
         backend.get_connection(clientId=client_id)
+
+
+def test_the_list_of_retained_messages_knows_no_narrower_resource(aws: "Aws") -> None:
+    client = aws.iot_data(aws.role("narrow-lister"))
+    with pytest.raises(client.exceptions.ForbiddenException):
+        client.list_retained_messages()
 
 
 def test_a_denied_retain_is_not_published_either(aws: "Aws") -> None:
