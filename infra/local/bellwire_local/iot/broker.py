@@ -5,13 +5,13 @@ What one client may say and hears in answer is `session`'s; whether it may is `a
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from bellwire_local.identity.principals import Principal
-from bellwire_local.iot import limits as numbers
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.connections import Connection, Outlet, PastConnection, Peer
+from bellwire_local.iot.dispatching import Dispatcher
 from bellwire_local.iot.effects import (
     Acknowledged,
     DisconnectReason,
@@ -30,20 +30,17 @@ from bellwire_local.iot.effects import (
 )
 from bellwire_local.iot.farewells import farewell_for, find_overdue
 from bellwire_local.iot.limits import STRICT, Limits
-from bellwire_local.iot.messages import Message, packet_of, receive_message
-from bellwire_local.iot.mqtt import MalformedPacket, Packet, encode
-from bellwire_local.iot.outbound import Delivery, Outbound, Times
+from bellwire_local.iot.messages import Message, receive_message
+from bellwire_local.iot.mqtt import MalformedPacket, Packet, Wish, encode
+from bellwire_local.iot.outbound import Times
 from bellwire_local.iot.rates import KeyedRates
 from bellwire_local.iot.registry import Registry
 from bellwire_local.iot.retained import RetainedMessages, retained_in_memory
-from bellwire_local.iot.routing import Audience, Router
 from bellwire_local.iot.session import restarts_keep_alive, step
 
 __all__ = ["Broker", "Connection", "Outlet", "PastConnection"]
 
 logger = logging.getLogger(__name__)
-
-_RECEIVE_DECISIONS_KEPT = 1024
 
 
 class Broker:
@@ -72,11 +69,10 @@ class Broker:
         self._choices = choices
         self._new_uuid = new_uuid
         self._connections: dict[Connection, None] = {}
-        self._router = Router(choices.overlapping)
+        self._dispatcher = Dispatcher(self._may_do, limits, choices, self._times)
         self._connects = KeyedRates(limits.connects_per_s)
         self._registry = Registry(wall_clock_s)
         self._generation = authorizer.generation
-        self._bulky_bytes = limits.throughput_bytes_per_s // limits.publishes_per_s
         self.retained = retained or retained_in_memory(wall_clock_s)
         self.announcer: Callable[[Message], object] = self.publish
         """Who publishes lifecycle events; to be replaced by who doubles or swaps them."""
@@ -161,18 +157,10 @@ class Broker:
 
         Returns: to how many subscriptions it was handed.
         """
-        if self._generation != self._authorizer.generation:
-            self._forget_decisions()
         if message.retain:
             self.retained.keep(message)
-        now_s = self._monotonic_s()
-        delivered = 0
-        for audience, members in self._router.route(message.topic):
-            readers: Iterable[Connection] = members
-            if audience.no_local and publisher is not None:  # [MQTT-3.8.3-3] of MQTT 5
-                readers = [reader for reader in members if reader is not publisher]
-            delivered += self._deliver(message, audience, readers, now_s)
-        return delivered
+        self._forget_stale_decisions()
+        return self._dispatcher.publish(message, publisher)
 
     def expire(self) -> None:
         """End what is overdue, send what had to wait; to be called about once a second."""
@@ -185,8 +173,7 @@ class Broker:
             if not connection.is_read and not connection.throughput.is_overdrawn(now_s):
                 connection.is_read = True
                 connection.outlet.resume_reading()
-            if connection.outbound is not None:
-                self._redeliver(connection, connection.outbound)
+            self._dispatcher.catch_up(connection)
         self._connects.forget(now_s)
         self._registry.forget()
         self.retained.forget_expired()
@@ -210,7 +197,7 @@ class Broker:
         def may_publish_now() -> bool:
             is_admitted = connection.publishes.admit(self._monotonic_s())
             if not is_admitted:
-                self._discard(connection)
+                self._dispatcher.discard(connection)
             return is_admitted
 
         return Rules(
@@ -258,17 +245,17 @@ class Broker:
             case Send(answer):
                 self._answer(connection, answer)
             case Acknowledged(packet_id):
-                self._take_receipt(connection, packet_id)
+                self._dispatcher.take_receipt(connection, packet_id)
             case TakeOver(client_id):
                 self._take_over(connection, client_id)
             case RefuseConnect(client_id):
                 self._announce(self._registry.refuse(connection, client_id))
             case StartDelivery(wish):
-                self._router.add(connection, wish)
+                self._dispatcher.router.add(connection, wish)
             case StopDelivery(topic_filter):
-                self._router.remove(connection, topic_filter)
+                self._dispatcher.router.remove(connection, topic_filter)
             case SendRetained(wish):
-                self._send_retained(connection, wish.topic_filter, wish.qos)
+                self._send_retained(connection, wish)
             case TellSubscribed(filters):
                 self._announce(self._registry.tell_subscribed(connection, filters))
             case TellUnsubscribed(filters):
@@ -316,125 +303,24 @@ class Broker:
         connection.is_open = False
         self._connections.pop(connection, None)
         for topic_filter in connection.session.filters:
-            self._router.remove(connection, topic_filter)
+            self._dispatcher.router.remove(connection, topic_filter)
         logger.info("disconnected: %s: %s, %s", connection, reason, detail)
         event = self._registry.leave(connection, reason, is_client_initiated=is_client_initiated)
         self._announce(event)
 
-    def _deliver(
-        self, message: Message, audience: Audience, readers: Iterable[Connection], now_s: float
-    ) -> int:
-        qos, retain = min(message.qos, audience.qos), message.retain and audience.keeps_retain
-        encoded = encode(packet_of(message, self._wall_clock_s(), retain=retain), audience.version)
-        if len(encoded) > (audience.maximum_packet_bytes or len(encoded)):  # [MQTT-3.1.2-24], v5
-            return 0
-        if qos or len(encoded) > self._bulky_bytes:
-            delivery = Delivery(message, qos, retain)
-            return sum(self._enqueue(reader, delivery, now_s) for reader in readers)
-        topic, delivered = message.topic, 0
-        for connection in readers:
-            may_receive = connection.receive_decisions.get(topic)
-            if may_receive is None:
-                may_receive = self._decide_receive(connection, topic)
-            if not may_receive:
-                continue
-            if connection.outlet.is_stalled():
-                self._drop(connection)
-            elif connection.publishes.admit(now_s):
-                connection.outlet.send(encoded)
-                delivered += 1
-            else:
-                self._discard(connection)
-        return delivered
-
-    def _enqueue(self, connection: Connection, delivery: Delivery, now_s: float) -> bool:
-        """Deliver what may have to wait: QoS 1, and what counts against the throughput."""
-        if not self._may_receive(connection, delivery.message.topic):
-            return False
-        if not connection.publishes.admit(now_s):
-            self._discard(connection)
-            return False
-        if connection.outbound is None:
-            connection.outbound = Outbound(connection.session.receive_maximum)
-        if not connection.outbound.offer(delivery):
-            self._drop(connection)
-            return False
-        self._pump(connection, connection.outbound)
-        return True
-
-    def _pump(self, connection: Connection, outbound: Outbound) -> None:
-        times = self._times()
-        while not connection.outlet.is_stalled():
-            if connection.throughput.is_overdrawn(times.monotonic_s):
-                return
-            packet = outbound.take(times)
-            if packet is None:
-                return
-            self._write(connection, packet)
-
-    def _write(self, connection: Connection, packet: Packet) -> None:
-        encoded = encode(packet, connection.session.version)
-        connection.throughput.overdraw(self._monotonic_s(), len(encoded))
-        connection.outlet.send(encoded)
-
-    def _redeliver(self, connection: Connection, outbound: Outbound) -> None:
-        times = self._times()
-        outbound.give_up(times.monotonic_s, self._limits.redelivery_s)
-        may_repeat = self._choices.redelivers_to_v5 or not connection.session.is_v5
-        if may_repeat and not connection.outlet.is_stalled():
-            for packet in outbound.redeliver(times):
-                self._write(connection, packet)
-        self._pump(connection, outbound)
-
-    def _take_receipt(self, connection: Connection, packet_id: int) -> None:
-        if connection.outbound is not None:
-            connection.outbound.acknowledge(packet_id)
-            self._pump(connection, connection.outbound)
-
-    def _send_retained(self, connection: Connection, topic: str, granted_qos: int) -> None:
-        retained = self.retained.get(topic)
+    def _send_retained(self, connection: Connection, wish: Wish) -> None:
+        retained = self.retained.get(wish.topic_filter)
         if retained is not None and connection.is_open:
-            qos = min(retained.message.qos, granted_qos)
-            delivery = Delivery(retained.message, qos, retain=True)
-            self._enqueue(connection, delivery, self._monotonic_s())
+            self._forget_stale_decisions()
+            self._dispatcher.send_retained(connection, retained.message, wish.qos)
 
-    def _times(self) -> Times:
-        return Times(self._monotonic_s(), self._wall_clock_s())
-
-    def _may_receive(self, connection: Connection, topic: str) -> bool:
-        if self._generation != self._authorizer.generation:
-            self._forget_decisions()
-        may_receive = connection.receive_decisions.get(topic)
-        return self._decide_receive(connection, topic) if may_receive is None else may_receive
-
-    def _decide_receive(self, connection: Connection, topic: str) -> bool:
-        decisions = connection.receive_decisions
-        if len(decisions) >= _RECEIVE_DECISIONS_KEPT:
-            decisions.clear()
-        decisions[topic] = self._may_do(connection, "iot:Receive", f"topic/{topic}")
-        return decisions[topic]
-
-    def _forget_decisions(self) -> None:
+    def _forget_stale_decisions(self) -> None:
+        """Let policies that have changed act on the next packet and the next delivery."""
+        if self._generation == self._authorizer.generation:
+            return
         self._generation = self._authorizer.generation
         for connection in self._connections:
             connection.receive_decisions.clear()
 
-    def _drop(self, connection: Connection) -> None:
-        if connection.dropped == 0:
-            logger.warning(
-                "%s does not read or acknowledge: more than %d bytes or %d messages wait for it, "
-                "messages for it are dropped",
-                connection,
-                numbers.STALLED_SUBSCRIBER_BYTES,
-                numbers.WAITING_MESSAGES,
-            )
-        connection.dropped += 1
-
-    def _discard(self, connection: Connection) -> None:
-        if connection.discarded == 0:
-            logger.warning(
-                "%s has more than %d publishes a second, in and out: the excess is discarded",
-                connection,
-                self._limits.publishes_per_s,
-            )
-        connection.discarded += 1
+    def _times(self) -> Times:
+        return Times(self._monotonic_s(), self._wall_clock_s())

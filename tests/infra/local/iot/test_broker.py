@@ -1,88 +1,11 @@
 """Many clients at one broker, with sockets of memory and a clock moved by hand."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import pytest
 
-from bellwire_local.identity.principals import Principal
 from bellwire_local.iot import mqtt
-from bellwire_local.iot.authorization import Authorizer
-from bellwire_local.iot.broker import Broker, Connection
-from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
-from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.limits import OFF
 from bellwire_local.iot.messages import Message
-
-ANYONE = Principal("000000000000", "role", "someone")
-
-
-def _role(*resources: str) -> dict[str, object]:
-    statement = {"Effect": "Allow", "Action": "iot:*", "Resource": list(resources)}
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-@dataclass
-class MemoryOutlet:
-    """What a client would have read."""
-
-    sent: list[bytes] = field(default_factory=list)
-    stalled: bool = False
-    is_closed: bool = False
-    is_read: bool = True
-    version: mqtt.Version = mqtt.Version.V3_1_1
-
-    def send(self, encoded: bytes) -> None:
-        self.sent.append(encoded)
-
-    def is_stalled(self) -> bool:
-        return self.stalled
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def pause_reading(self) -> None:
-        self.is_read = False
-
-    def resume_reading(self) -> None:
-        self.is_read = True
-
-    def read(self) -> list[mqtt.Packet]:
-        """Return what arrived since the last look."""
-        stream, self.sent = b"".join(self.sent), []
-        return list(mqtt.Decoder(1_000_000, self.version).feed(stream))
-
-
-class World:
-    """A broker, its policies and its clock."""
-
-    def __init__(
-        self,
-        role: Mapping[str, object] | None = None,
-        *,
-        limits: Limits = STRICT,
-        choices: Choices = DEFAULT_CHOICES,
-    ) -> None:
-        self.now_s = 1000.0
-        self.authorizer = Authorizer("us-east-1", "1", {"role": role or _role("*")})
-        self.broker = Broker(
-            self.authorizer,
-            monotonic_s=lambda: self.now_s,
-            wall_clock_s=lambda: self.now_s,
-            limits=limits,
-            choices=choices,
-        )
-
-    def join(self, client_id: str, *filters: str) -> tuple[Connection, MemoryOutlet]:
-        outlet = MemoryOutlet()
-        connection = self.broker.open(outlet, ANYONE, "127.0.0.1")
-        self.say(connection, mqtt.Connect(client_id, keep_alive_s=60))
-        if filters:
-            self.say(connection, mqtt.Subscribe(1, tuple(map(mqtt.Wish, filters))))
-        outlet.read()
-        return connection, outlet
-
-    def say(self, connection: Connection, *packets: mqtt.Packet) -> None:
-        self.broker.receive(connection, b"".join(map(mqtt.encode, packets)))
+from infra.local.iot.broker_world import ANYONE, MemoryOutlet, World, role_allowing
 
 
 @pytest.fixture
@@ -147,12 +70,12 @@ def test_malformed_bytes_end_only_their_own_connection(world: World) -> None:
 
 def test_missing_receive_right_drops_silently_until_the_policy_changes() -> None:
     prefix = "arn:aws:iot:us-east-1:1:"
-    world = World(_role(f"{prefix}client/*", f"{prefix}topicfilter/*"))
+    world = World(role_allowing(f"{prefix}client/*", f"{prefix}topicfilter/*"))
     _, outlet = world.join("c", "a")
     assert world.broker.publish(Message("a", b"1")) == 0
-    world.authorizer.replace_role("role", _role("*"))
+    world.authorizer.replace_role("role", role_allowing("*"))
     assert world.broker.publish(Message("a", b"2")) == 1
-    world.authorizer.replace_role("role", _role(f"{prefix}client/*"))
+    world.authorizer.replace_role("role", role_allowing(f"{prefix}client/*"))
     assert world.broker.publish(Message("a", b"3")) == 0
     assert not outlet.is_closed
     assert outlet.read() == [mqtt.Publish("a", b"2")]
@@ -162,7 +85,7 @@ def test_receive_is_decided_once_for_each_connection_and_topic(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     prefix = "arn:aws:iot:us-east-1:1:"
-    world = World(_role(f"{prefix}client/*", f"{prefix}topicfilter/*"))
+    world = World(role_allowing(f"{prefix}client/*", f"{prefix}topicfilter/*"))
     world.join("c", "#")
     caplog.clear()
     for topic in ("a", "a", "b", "a"):
@@ -240,3 +163,13 @@ def test_nothing_is_left_of_a_lost_connection(world: World) -> None:
     assert world.broker.connections == ()
     assert world.broker.publish(Message("a", b"")) == 0
     assert world.broker.publish(Message("b/c", b"")) == 0
+
+
+def test_deepest_topic_without_limits_is_within_reach() -> None:
+    world = World(limits=OFF)
+    topic = "/".join("x" * 128)
+    connection, outlet = world.join("c", topic, "+/" * 127 + "#", "+/" * 127 + "+")
+    assert world.broker.publish(Message(topic, b"x" * 10_000)) == 1
+    assert outlet.read() == [mqtt.Publish(topic, b"x" * 10_000)]
+    world.say(connection, mqtt.Subscribe(2, (mqtt.Wish(topic + "/x"),)))
+    assert outlet.is_closed
