@@ -293,3 +293,15 @@ def test_past_connection_is_remembered_for_half_an_hour(world: World) -> None:
 
 def test_disconnect_of_nobody(world: World) -> None:
     assert not world.broker.disconnect("nobody")
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_each_end_says_why_in_one_line(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "bellwire_local.iot.broker")
+    world = World()
+    connection, _ = world.join("c", version=Version.V5)
+    caplog.clear()
+    ENDS[name][0](world, connection)
+    lines = [line for line in caplog.messages if line.startswith("disconnected: c ")]
+    assert len(lines) == 1
+    assert ENDS[name][1] in lines[0]
