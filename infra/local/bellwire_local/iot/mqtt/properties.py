@@ -6,6 +6,7 @@ Source: https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html, section
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from operator import attrgetter
 from typing import Any
 
 from bellwire_local.iot.mqtt import fields
@@ -129,6 +130,13 @@ _WRITERS: dict[Form, Callable[[Any], bytes]] = {
     Form.TEXT: fields.text,
 }
 
+_SINGLE = tuple(
+    (row.identifier, attrgetter(row.field), _WRITERS[row.form])
+    for row in TABLE
+    if row.form is not Form.PAIR
+)
+"""Those that come once, looked up beforehand, since fan-out writes them."""
+
 
 def read_properties(cursor: Cursor, packet_type: int) -> Properties:
     """Read the properties of a packet of this type, or of a `WILL`, with their length before them.
@@ -164,13 +172,11 @@ def write_properties(properties: Properties) -> bytes:
     if properties is NO_PROPERTIES:
         return b"\0"
     written = bytearray()
-    for row in TABLE:
-        if row.form is Form.PAIR:
-            continue
-        value = getattr(properties, row.field)
+    for identifier, value_in, write in _SINGLE:
+        value = value_in(properties)
         if value is not None:
-            written.append(row.identifier)
-            written += _WRITERS[row.form](value)
+            written.append(identifier)
+            written += write(value)
     for name, value in properties.user_properties:
         written += b"\x26" + fields.text(name) + fields.text(value)
     return fields.variable_integer(len(written)) + bytes(written)
