@@ -17,6 +17,7 @@ class Outlet(Protocol):
     def send(self, encoded: bytes) -> None:
         """Write soon; order is kept."""
 
+    @property
     def is_stalled(self) -> bool:
         """Whether so much waits to be written already that messages are to be dropped."""
 
@@ -41,6 +42,30 @@ class Peer:
 
 class Connection:
     """One upgraded socket; the broker alone changes it."""
+
+    __slots__ = (
+        "alive_s",
+        "connected_at_ms",
+        "decoder",
+        "discarded",
+        "dropped",
+        "expires_at",
+        "is_open",
+        "is_read",
+        "opened_s",
+        "outbound",
+        "outlet",
+        "principal",
+        "publishes",
+        "receive_decisions",
+        "rules",
+        "session",
+        "session_identifier",
+        "source_ip",
+        "source_port",
+        "throughput",
+        "version_number",
+    )
 
     rules: Rules
 

@@ -66,10 +66,11 @@ class Dispatcher:
                 may_receive = self._decide_receive(connection, topic)
             if not may_receive:
                 continue
-            if connection.outlet.is_stalled():
+            outlet = connection.outlet
+            if outlet.is_stalled:
                 self._drop(connection)
             elif connection.publishes.admit(now_s):
-                connection.outlet.send(encoded)
+                outlet.send(encoded)
                 delivered += 1
             else:
                 self.discard(connection)
@@ -91,7 +92,7 @@ class Dispatcher:
         return True
 
     def _pump(self, connection: Connection, outbound: Outbound, times: Times) -> None:
-        while not connection.outlet.is_stalled():
+        while not connection.outlet.is_stalled:
             if connection.throughput.is_overdrawn(times.monotonic_s):
                 return
             packet = outbound.take(times)
@@ -112,7 +113,7 @@ class Dispatcher:
         times = self._now()
         outbound.give_up(times.monotonic_s, self._limits.redelivery_s)
         may_repeat = self._choices.redelivers_to_v5 or not connection.session.is_v5
-        if may_repeat and not connection.outlet.is_stalled():
+        if may_repeat and not connection.outlet.is_stalled:
             for packet in outbound.redeliver(times):
                 self._write(connection, packet, times)
         self._pump(connection, outbound, times)

@@ -26,6 +26,7 @@ from bellwire_local.iot.admission import EdgeChoices, UpgradeRequest, admit, cho
 from bellwire_local.iot.broker import Broker, Connection
 from bellwire_local.iot.mqtt_socket import Flusher, MqttSocket
 from bellwire_local.iot.refusals import HttpRefusal, refuse
+from bellwire_local.listening import BACKLOG
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class WebSocketPort:
             sock=bound,
             websocket_handshake_timeout=_HANDSHAKE_WAIT_S,
             max_frame_size=_MAX_FRAME_BYTES,
+            backlog=BACKLOG,  # it listens anew; a smaller one makes a crowd wait for a second
             logger_name=_FrameLog(logger.getChild("frames")),
             use_aiofastnet=True,  # its server can abort clients on Python 3.11 too
             **options,

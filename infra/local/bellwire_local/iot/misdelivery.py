@@ -57,10 +57,11 @@ class Misdelivery:
             return
         self._deliver(encoded, self._plan.on_delivery())
 
+    @property
     def is_stalled(self) -> bool:
         """See `broker.Outlet`; what is held back counts as well."""
         too_many = self._waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
-        return too_many or self.outlet.is_stalled()
+        return too_many or self.outlet.is_stalled
 
     def pause_reading(self) -> None:
         """See `broker.Outlet`."""

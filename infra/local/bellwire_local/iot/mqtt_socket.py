@@ -49,6 +49,19 @@ class MqttSocket(WSListener):
     Close frame says when the broker ends it, 0: none is sent.
     """
 
+    __slots__ = (
+        "_broker",
+        "_close_code",
+        "_connection",
+        "_flusher",
+        "_grant",
+        "_is_within_message",
+        "_on_open",
+        "_transport",
+        "_unsent",
+        "is_stalled",
+    )
+
     def __init__(
         self,
         broker: Broker,
@@ -58,6 +71,7 @@ class MqttSocket(WSListener):
         close_code: int = 0,
     ) -> None:
         super().__init__()
+        self.is_stalled = False
         self._broker = broker
         self._flusher = flusher
         self._grant = grant
@@ -66,7 +80,6 @@ class MqttSocket(WSListener):
         self._transport: WSTransport | None = None
         self._connection: Connection | None = None
         self._unsent: list[bytes] = []
-        self._is_paused = False
         self._is_within_message = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -109,21 +122,17 @@ class MqttSocket(WSListener):
 
     def pause_writing(self) -> None:
         """Remember that the client does not keep up."""
-        self._is_paused = True
+        self.is_stalled = True
 
     def resume_writing(self) -> None:
         """Remember that the client keeps up again."""
-        self._is_paused = False
+        self.is_stalled = False
 
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
         if not self._unsent:
             self._flusher.add(self)
         self._unsent.append(encoded)
-
-    def is_stalled(self) -> bool:
-        """See `broker.Outlet`."""
-        return self._is_paused
 
     @property
     def waiting_bytes(self) -> int:
@@ -147,9 +156,9 @@ class MqttSocket(WSListener):
         transport = self._transport
         if transport is None:
             return
-        if self._close_code and not self._is_paused:
+        if self._close_code and not self.is_stalled:
             transport.send_close(self._close_code)  # type: ignore[arg-type]  # any number will do
-        transport.disconnect(not self._is_paused)
+        transport.disconnect(not self.is_stalled)
         self._flusher.abort_later(transport)
 
     def flush(self) -> None:

@@ -34,6 +34,7 @@ class MemoryOutlet:
     def send(self, encoded: bytes) -> None:
         self.sent.append(encoded)
 
+    @property
     def is_stalled(self) -> bool:
         return self.stalled
 
