@@ -28,7 +28,7 @@ soak: .installed-develop ## random histories of the log for SOAK_MINUTES=10
 fuzz: .installed-develop ## random bytes, guided by coverage, each target for FUZZ_SECONDS=60; Linux only
 	@$(PIP) install $$($(BIN)/python -c \
 		'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["fuzz"])')
-	@for target in decoder publishing signatures policies; do \
+	@for target in decoder publishing signatures policies identity; do \
 		FUZZ_SECONDS=$(FUZZ_SECONDS) PYTHONPATH=tests $(BIN)/python -m fuzz.$$target || exit 1; done
 
 check: .installed-develop .installed-client ## format, lint, types, layers

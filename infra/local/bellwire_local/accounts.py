@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from bellwire_local.iam.policies import PolicyDocument
 
@@ -47,7 +48,7 @@ class PoolSettings:
     providers: Mapping[str, "Provider"] = field(default_factory=dict)
     has_classic_flow: bool = True
     developer_tokens_need_classic_flow: bool = False
-    throttled_status: int = 400
+    throttled_status: Literal[400, 429] = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from bellwire_local.faults import Faults
 from bellwire_local.identity.credentials import CredentialIssuer
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.broker import Broker, Connection
-from bellwire_local.iot.misdelivery import Misdelivery
+from bellwire_local.iot.misdelivery import Misannouncement, Misdelivery
 from bellwire_local.iot.session import DisconnectReason
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,10 @@ class FaultsInForce:
         for authorizer in self._authorizers:
             authorizer.propagation_s = propagation_s
         for broker in self._brokers:
+            broker.announcer = broker.publish
+            if self.plan is not None:
+                loop = asyncio.get_running_loop()
+                broker.announcer = Misannouncement(broker.publish, self.plan, loop)
             for connection in broker.connections:
                 self._restore(connection)
                 self.trouble(broker, connection)

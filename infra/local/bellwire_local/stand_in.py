@@ -188,7 +188,11 @@ class StandIn:
     ) -> ControlPlane:
         policies = {
             account_id: IotPolicies(
-                self._storage, account_id, authorizer.change, wall_clock_s=wall_clock_s
+                self._storage,
+                account_id,
+                authorizer.change,
+                wall_clock_s=wall_clock_s,
+                limits=self._settings.limits,
             )
             for account_id, authorizer in authorizers.items()
         }
@@ -199,6 +203,7 @@ class StandIn:
             lambda: urlsplit(self.iot_url).netloc,
             wall_clock_s,
             monotonic_s,
+            self._settings.limits,
         )
 
     async def start(self) -> None:

@@ -140,6 +140,22 @@ def test_quotas_are_kept_unless_switched_off(tmp_path: Path) -> None:
         assert set(ask_often(ready)) == {200}
 
 
+def test_quotas_of_the_control_plane_can_be_switched_off(tmp_path: Path) -> None:
+    document = {"Version": "2012-10-17", "Statement": []}
+    roles = tmp_path / "roles"
+    roles.mkdir()
+    admin = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+    (roles / "admin.json").write_text(json.dumps({**document, "Statement": [admin]}))
+    large = json.dumps({**document, "Statement": [{**admin, "Sid": "x" * 3000}]})
+    with running_command(tmp_path, "--roles", str(roles)) as (ready, _):
+        iot = _client(ready, "iot", "admin")
+        with pytest.raises(iot.exceptions.MalformedPolicyException):
+            iot.create_policy(policyName="large", policyDocument=large)
+    with running_command(tmp_path, "--roles", str(roles), "--limits", "off") as (ready, _):
+        iot = _client(ready, "iot", "admin")
+        assert iot.create_policy(policyName="large", policyDocument=large)["policyName"] == "large"
+
+
 def test_a_choice_is_taken(tmp_path: Path) -> None:
     with running_command(tmp_path, "--choices", "sub_protocol=required") as (ready, _):
         job = ready["job"]

@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 
 from bellwire_local.faults import CUT_REASONS, read_faults
+from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.iot.session import DisconnectReason
+from bellwire_local.stand_in import StandIn, StandInSettings
+from bellwire_local.threaded import running_in_thread
+from infra.local.conftest import Aws, Clock, account_of
 
 if TYPE_CHECKING:
-    from infra.local.conftest import Aws, MqttClient
+    from infra.local.conftest import MqttClient
 
 SetFaults = Callable[[str], None]
 TOPIC = "dev/public/faulty"
@@ -205,3 +210,61 @@ def test_a_changed_policy_comes_into_force_late(aws: "Aws", ask: SetFaults) -> N
     assert aws.running.call(lambda: authorizer.propagation_s) == 5
     ask("off")
     assert aws.running.call(lambda: authorizer.propagation_s) == 0
+
+
+def _events(aws: "Aws", ask: SetFaults, faults: str, count: int) -> list[str]:
+    """Return which lifecycle events a listener hears of a client that comes, listens and goes."""
+    ask("off")
+    job, guest = aws.role("operator_role"), aws.guest()
+    watcher = aws.connect(job, "job-watcher")
+    topics = [f"$aws/events/{what}/{guest.identity_id}" for what in EVENTS]
+    assert watcher.subscribe(*topics) == [0, 0, 0]
+    ask(faults)
+    visitor = aws.connect(guest)
+    assert visitor.subscribe(TOPIC) == [0]
+    visitor.close()
+    heard = [watcher.next_message()[0] for _ in range(count)]
+    return [topic.split("/")[3] for topic in heard]
+
+
+EVENTS = ("presence/connected", "subscriptions/subscribed", "presence/disconnected")
+
+
+def test_lifecycle_events_come_twice(watching_aws: "Aws", ask_watched: SetFaults) -> None:
+    heard = _events(watching_aws, ask_watched, "lifecycle_double=1", 6)
+    assert heard == [
+        *("connected", "connected"),
+        *("subscribed", "subscribed"),
+        *("disconnected", "disconnected"),
+    ]
+
+
+def test_lifecycle_events_come_after_their_successor(
+    watching_aws: "Aws", ask_watched: SetFaults
+) -> None:
+    heard = _events(watching_aws, ask_watched, "lifecycle_swap=1", 3)
+    assert heard == ["subscribed", "connected", "disconnected"]
+
+
+@pytest.fixture
+def watching_aws(roles: dict[str, PolicyDocument], tmp_path: Path) -> Iterator["Aws"]:
+    """A stand-in whose operator may watch lifecycle events."""
+    everything = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+    watcher = {"Version": "2012-10-17", "Statement": [everything]}
+    accounts = account_of({**roles, "operator_role": watcher})
+    settings = StandInSettings(tmp_path, accounts=accounts, iot_port=0, aws_port=0)
+    with running_in_thread(StandIn(settings)) as running:
+        aws = Aws(running, Clock())
+        yield aws
+        aws.close_clients()
+
+
+@pytest.fixture
+def ask_watched(watching_aws: "Aws") -> SetFaults:
+    """As `ask`, of the stand-in that is watched."""
+
+    def put(text: str) -> None:
+        faults = read_faults(text, fresh_seed=7)
+        watching_aws.running.call(lambda: watching_aws.stand_in.faults.set(faults))
+
+    return put

@@ -1,6 +1,8 @@
 """MQTT in WebSocket frames, written by hand: cut in odd places, damaged, or never read."""
 
 import logging
+import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -190,3 +192,25 @@ def test_a_socket_whose_reading_is_paused_hands_nothing_on_until_it_resumes(aws:
     raw.socket.settimeout(10)
     aws.running.call(outlet.resume_reading)
     assert raw.read_frame() == b"\xd0\x00"
+
+
+def test_a_client_that_does_not_take_its_farewell_is_cut_off(aws: "Aws") -> None:
+    signer = aws.guest()
+    stalled = aws.connect_raw(signer)
+    stalled.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
+    assert stalled.read_frame() == CONNACK
+    outlet = next(
+        c.outlet
+        for c in aws.running.call(lambda: aws.stand_in.broker.connections)
+        if c.session.client_id == signer.identity_id
+    )
+    assert isinstance(outlet, MqttSocket)
+    while not aws.running.call(lambda: outlet.waiting_bytes):
+        aws.running.call(lambda: outlet.send(b"\x30\x00" * 10_000))
+    aws.running.call(outlet.close)
+    begun_s = time.monotonic()
+    with pytest.raises(OSError, match=r"Connection reset|Broken pipe"):  # noqa: PT012
+        while time.monotonic() - begun_s < 20:
+            stalled.socket.sendall(b"\x8a\x80\0\0\0\0")
+            select.select([], [], [], 0.05)
+    assert 4 < time.monotonic() - begun_s < 10

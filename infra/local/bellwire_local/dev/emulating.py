@@ -1,18 +1,28 @@
 """From words to settings: limits, faults, TLS and the choices where AWS is unknown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, fields, replace
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import fields, replace
+from typing import Final, TypeVar, get_args, get_type_hints
 
 from bellwire_local.dev.settings import Emulation
 from bellwire_local.errors import ChoiceRefused
 from bellwire_local.identity.quotas import IdentityQuotas
+from bellwire_local.iot.admission import EdgeChoices
+from bellwire_local.iot.authorization import PolicyChoices
+from bellwire_local.iot.choices import Choices
+from bellwire_local.iot.limits import OFF, STRICT
 from bellwire_local.stand_in import StandInSettings
 
 Chosen = TypeVar("Chosen")
 
-_CHOICE_FIELDS: Final = ("edge", "policy_choices")
-"""The settings that hold choices; their names are apart from each other."""
+_POOL_CHOICES: Final = ("developer_tokens_need_classic_flow", "throttled_status")
+_HOLDERS: Final[Mapping[str, Sequence[str]]] = {
+    "choices": [each.name for each in fields(Choices)],
+    "edge": [each.name for each in fields(EdgeChoices)],
+    "policy_choices": [each.name for each in fields(PolicyChoices)],
+    "pool": _POOL_CHOICES,
+}
+"""Which choices each of the settings holds; no two have one of the same name."""
 
 
 def emulate(settings: StandInSettings, emulation: Emulation) -> StandInSettings:
@@ -26,6 +36,7 @@ def emulate(settings: StandInSettings, emulation: Emulation) -> StandInSettings:
         _choose_all(settings, emulation.choices),
         iot_tls_port=emulation.iot_tls_port,
         identity_quotas=quotas,
+        limits=STRICT if emulation.has_limits else OFF,
         faults=emulation.faults,
     )
 
@@ -37,44 +48,36 @@ def _choose_all(settings: StandInSettings, words: Sequence[str]) -> StandInSetti
         if not sign:
             raise ChoiceRefused(f"a choice is {word!r}; expected NAME=VALUE")
         values[name] = value
-    known = possible_choices(settings)
+    known = sorted(name for names in _HOLDERS.values() for name in names)
     unknown = next((name for name in values if name not in known), None)
     if unknown is not None:
-        names = ", ".join(sorted(known))
-        raise ChoiceRefused(f"there is no choice {unknown!r}; expected one of: {names}")
-    chosen = {name: choose(getattr(settings, name), values) for name in _CHOICE_FIELDS}
+        raise ChoiceRefused(f"there is no choice {unknown!r}; expected one of: {', '.join(known)}")
+    chosen = {
+        holder: choose(getattr(settings, holder), _pick(values, names))
+        for holder, names in _HOLDERS.items()
+    }
     return replace(settings, **chosen)
 
 
-def possible_choices(settings: StandInSettings) -> Mapping[str, object]:
-    """Name every choice, with its default."""
-    holders = [getattr(settings, name) for name in _CHOICE_FIELDS]
-    return {each.name: getattr(holder, each.name) for holder in holders for each in fields(holder)}
+def _pick(values: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: values[name] for name in names if name in values}
 
 
 def choose(defaults: Chosen, values: Mapping[str, str]) -> Chosen:
-    """Put those of the values that are for this dataclass in the place of its defaults.
+    """Put values in the place of a dataclass's defaults.
 
     Raises:
         ChoiceRefused: a value is not one of those possible.
     """
     hints = get_type_hints(type(defaults))
-    known: tuple[Field[Any], ...] = fields(defaults)  # type: ignore[arg-type]  # a dataclass
-    read = {
-        each.name: _read(each.name, values[each.name], hints[each.name])
-        for each in known
-        if each.name in values
-    }
+    read = {name: _read(name, text, hints[name]) for name, text in values.items()}
     return replace(defaults, **read)  # type: ignore[type-var]  # a dataclass
 
 
 def _read(name: str, text: str, kind: object) -> object:
-    possible = {str(value): value for value in get_args(kind)}
-    if kind is bool:
-        possible = {"true": True, "false": False}
-    elif get_origin(kind) is not Literal and kind is int and text.isascii() and text.isdigit():
-        return int(text)
+    possible: dict[str, object] = {"true": True, "false": False}
+    if kind is not bool:
+        possible = {str(value): value for value in get_args(kind)}
     if text not in possible:
-        expected = " or ".join(possible) or "a whole number"
-        raise ChoiceRefused(f"{name} is {text!r}; expected {expected}")
+        raise ChoiceRefused(f"{name} is {text!r}; expected {' or '.join(possible)}")
     return possible[text]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from bellwire_local.errors import PolicyRefused
-from bellwire_local.iam.patterns import Context, Pattern, find_key, read_pattern
+from bellwire_local.iam.patterns import Context, find_key, read_pattern
 
 CURRENT_TIME = "aws:CurrentTime"
 SOURCE_IP = "aws:SourceIp"
@@ -32,8 +32,16 @@ VARIABLES = frozenset({COGNITO_SUB, COGNITO_AUD, CLIENT_ID, SOURCE_IP})
 """The keys that may stand as `${…}` in a Resource or in a condition's value."""
 
 SetQuantifier = Literal["", "ForAnyValue", "ForAllValues"]
-Test = Callable[[str, Context], bool]
-"""One value of the policy, ready to be held against one value of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One value of the policy; `fits` holds one value of the request against it."""
+
+    fits: Callable[[str, Context], bool]
+    variables: tuple[str, ...] = ()
+
+
 ReadTest = Callable[[str, object, frozenset[str]], Test]
 """Words to complain with, a policy's value, the variables it may hold → its test."""
 
@@ -51,6 +59,11 @@ class Condition:
     if_exists: bool = False
     quantifier: SetQuantifier = ""
 
+    @property
+    def excluded_by(self) -> tuple[str, ...]:
+        """The variables of an operator with Not."""
+        return tuple(key for test in self.tests for key in test.variables if self.is_negated)
+
     def holds(self, context: Context) -> bool:
         """Whether the request's values of the key are as the policy wants them."""
         found = context.get(self.key, ())
@@ -66,7 +79,7 @@ class Condition:
         return self.is_negated and not self.quantifier
 
     def _holds_for(self, value: str, context: Context) -> bool:
-        return any(test(value, context) for test in self.tests) != self.is_negated
+        return any(test.fits(value, context) for test in self.tests) != self.is_negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,7 @@ class NullCondition:
 
     key: str
     is_absent: bool
+    excluded_by: tuple[str, ...] = ()
 
     def holds(self, context: Context) -> bool:
         """Whether the key's presence is as the policy wants it."""
@@ -145,6 +159,8 @@ def _read_one(
         raise PolicyRefused(f"{where}: the condition operator {name!r} is not enforced")
     if known in MULTIVALUED_KEYS and not quantifier:
         raise PolicyRefused(f"{place} needs ForAnyValue: or ForAllValues:, the key has many values")
+    if quantifier == "ForAnyValue" and if_exists:
+        raise PolicyRefused(f"{place}: what IfExists means with ForAnyValue is not documented")
     tests = tuple(found.read_value(place, value, variables) for value in values)
     return Condition(known, tests, found.is_negated, if_exists, quantifier)
 
@@ -177,19 +193,19 @@ def _read_bool(where: str, value: object) -> bool:
 
 def _bool_test(where: str, value: object, _variables: frozenset[str]) -> Test:
     wanted = _read_bool(where, value)
-    return lambda found, _context: found.lower() == str(wanted).lower()
+    return Test(lambda found, _context: found.lower() == str(wanted).lower())
 
 
 def _text_reader(*, has_wildcards: bool, ignore_case: bool = False) -> ReadTest:
     def read(where: str, value: object, variables: frozenset[str]) -> Test:
-        pattern: Pattern = read_pattern(
+        pattern = read_pattern(
             where,
             value,
             variables=variables,
             has_wildcards=has_wildcards,
             ignore_case=ignore_case,
         )
-        return pattern.matches
+        return Test(pattern.matches, pattern.variables)
 
     return read
 
@@ -206,7 +222,7 @@ def _network_test(where: str, value: object, _variables: frozenset[str]) -> Test
         except ValueError:
             return False
 
-    return is_inside
+    return Test(is_inside)
 
 
 _Compare = Callable[[float, float], bool]
@@ -227,7 +243,7 @@ def _ordered_reader(
             except ValueError:
                 return False
 
-        return stands
+        return Test(stands)
 
     return read
 

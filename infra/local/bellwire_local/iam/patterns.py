@@ -4,8 +4,8 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_vari
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -16,11 +16,13 @@ Context = Mapping[str, str | tuple[str, ...]]
 `{"iot:ClientId": "tab-1", "cognito-identity.amazonaws.com:amr": ("authenticated",)}`
 """
 
-Part = tuple[Literal["text", "wildcard", "variable"], str]
+Part = tuple[Literal["text", "wildcard", "inner wildcard", "variable"], str]
+"""A piece of a pattern; an inner wildcard stays within one of an ARN's first five segments."""
 
 _TOKENS = re.compile(r"\$\{([^}]*)\}|([*?])|([^*?$]+|\$)", re.DOTALL)
 _PLACEHOLDERS = re.compile(r"(?<!\$)\{(region|account|stage)\}")
-_EXPRESSIONS_KEPT = 4096
+_MATCHERS_KEPT = 4096
+_ARN_COLONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +33,16 @@ class Pattern:
     parts: tuple[Part, ...]
     ignore_case: bool = False
     variables: tuple[str, ...] = ()
-    _fixed: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
 
     def matches(self, subject: str, context: Context) -> bool:
         """Whether the whole of `subject` fits; a variable without one value fits nothing."""
-        expression = self._fixed or self._expression_in(context)
-        return expression is not None and expression.fullmatch(subject) is not None
-
-    def _expression_in(self, context: Context) -> re.Pattern[str] | None:
         values = []
         for name in self.variables:
             value = context.get(name)
             if not isinstance(value, str):  # several values cannot stand in one place
-                return None
+                return False
             values.append(value)
-        return _compile(self.parts, tuple(values), ignore_case=self.ignore_case)
+        return _make_matcher(self.parts, tuple(values), self.ignore_case)(subject)
 
 
 def read_pattern(
@@ -55,10 +52,14 @@ def read_pattern(
     variables: frozenset[str],
     has_wildcards: bool = True,
     ignore_case: bool = False,
+    is_resource: bool = False,
 ) -> Pattern:
     """Read one text.
 
     Args:
+        is_resource: whether an ARN is to be read by its segments: a wildcard before the fifth colon
+            stays within its segment, and segments that are missing are `*`.
+            Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
         variables: the keys that have a value where the policy is used.
         has_wildcards: whether `*` and `?` stand for other characters; else they are themselves.
 
@@ -74,9 +75,10 @@ def read_pattern(
         _read_part(where, token, variables, has_wildcards=has_wildcards)
         for token in _TOKENS.finditer(text)
     )
+    if is_resource and text.startswith("arn:"):
+        parts = _by_segments(parts)
     needed = tuple(value for kind, value in parts if kind == "variable")
-    fixed = None if needed else _compile(parts, (), ignore_case=ignore_case)
-    return Pattern(text, parts, ignore_case, needed, fixed)
+    return Pattern(text, parts, ignore_case, needed)
 
 
 def escape(text: str) -> str:
@@ -100,32 +102,61 @@ def _read_part(
     return "variable", known
 
 
+def _by_segments(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    colons, told = 0, []
+    for kind, value in parts:
+        if kind == "text":
+            colons += value.count(":")
+        is_inner = kind == "wildcard" and colons < _ARN_COLONS
+        told.append(("inner wildcard" if is_inner else kind, value))
+    missing: tuple[Part, ...] = (("text", ":"), ("wildcard", "*"))
+    return (*told, *missing * (_ARN_COLONS - colons))
+
+
 def find_key(written: str, keys: Iterable[str]) -> str | None:
     """Return the key meant by `written`, whose case does not count, in AWS's spelling."""
     return next((key for key in keys if key.lower() == written.lower()), None)
 
 
-@lru_cache(maxsize=_EXPRESSIONS_KEPT)
-def _compile(
-    parts: tuple[Part, ...], values: tuple[str, ...], *, ignore_case: bool
-) -> re.Pattern[str]:
-    """Make the expression; `values` are those of the variables, in their order.
+@lru_cache(maxsize=_MATCHERS_KEPT)
+def _make_matcher(
+    parts: tuple[Part, ...],
+    values: tuple[str, ...],
+    ignore_case: bool,  # noqa: FBT001 - by place, for the cache
+) -> Callable[[str], bool]:
+    """Make what tells whether a subject fits; `values` are those of the variables, in order.
+
+    Nearly all patterns are a text, or one that a `*` ends: they need no expression.
+    """
+    given = iter(values)
+    read = [("text", next(given)) if kind == "variable" else (kind, value) for kind, value in parts]
+    has_end = bool(read) and read[-1] == ("wildcard", "*")
+    pieces = read[:-1] if has_end else read
+    if ignore_case or any(kind != "text" for kind, _ in pieces):
+        expression = _compile(read, ignore_case=ignore_case)
+        return lambda subject: expression.fullmatch(subject) is not None
+    text = "".join(value for _, value in pieces)
+    return (lambda subject: subject.startswith(text)) if has_end else text.__eq__
+
+
+def _compile(read: list[tuple[str, str]], *, ignore_case: bool) -> re.Pattern[str]:
+    """Make the expression.
 
     Between two `*` the earliest fit is as good as any, so nothing is tried twice: a policy of a
     thousand `*` costs no more than its length times the subject's.
     """
-    given = iter(values)
-    runs = [""]
-    for kind, value in parts:
-        if kind == "wildcard" and value == "*":
-            runs.append("")
-        elif kind == "wildcard":
-            runs[-1] += "."
+    runs, gaps = [""], []
+    for kind, value in read:
+        any_character = "[^:]" if kind == "inner wildcard" else "."
+        if kind == "text":
+            runs[-1] += re.escape(value)
+        elif value == "?":
+            runs[-1] += any_character
         else:
-            runs[-1] += re.escape(value if kind == "text" else next(given))
+            gaps.append(any_character)
+            runs.append("")
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    if len(runs) == 1:
-        return re.compile(runs[0], flags)
-    first, *between, last = runs
-    middle = "".join(f"(?>.*?{run})" for run in between if run)
-    return re.compile(f"{first}{middle}.*{last}", flags)
+    *between, last = zip(gaps, runs[1:], strict=True) if gaps else [("", "")]
+    middle = "".join(f"(?>{gap}*?{run})" for gap, run in between if run)
+    end = f"{last[0]}*{last[1]}" if gaps else ""
+    return re.compile(f"{runs[0]}{middle}{end}", flags)

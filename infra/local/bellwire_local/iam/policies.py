@@ -37,7 +37,11 @@ _STATEMENT_ELEMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement; `inverted_…` is true for NotAction and NotResource."""
+    """One statement; `inverted_…` is true for NotAction and NotResource.
+
+    `excluded_by` are the variables that say what is left out: of NotResource and of the operators
+    with Not.
+    """
 
     name: str
     effect: Effect
@@ -46,10 +50,18 @@ class Statement:
     resources: tuple[Pattern, ...]
     inverted_resources: bool
     conditions: tuple[AnyCondition, ...] = ()
+    excluded_by: tuple[str, ...] = ()
 
     def covers(self, action: str, resource: str, context: Context) -> bool:
-        """Whether the statement speaks about this action on this resource in this context."""
+        """Whether the statement speaks about this action on this resource in this context.
+
+        AWS says that a variable without a value may void the whole statement. So an Allow that
+        leaves something out by such a variable says nothing, while a Deny still denies the rest.
+        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+        """
         if not self.covers_action(action):
+            return False
+        if self.effect == "Allow" and not all(key in context for key in self.excluded_by):
             return False
         resource_fits = any(pattern.matches(resource, context) for pattern in self.resources)
         if resource_fits == self.inverted_resources:
@@ -222,6 +234,7 @@ def read_element(
             text,
             variables=variables,
             ignore_case=element == "Action",
+            is_resource=element == "Resource",
         )
         for text in texts
     )
@@ -242,6 +255,9 @@ def _read_statement(
     if "Condition" in statement:
         element = statement["Condition"]
         conditions = read_conditions(where, element, keys=keys, variables=variables)
+    excluded_by = [key for condition in conditions for key in condition.excluded_by]
+    if inverted_resources:
+        excluded_by += [key for pattern in resources for key in pattern.variables]
     sid = statement.get("Sid")
     return Statement(
         str(sid) if sid else where,
@@ -251,4 +267,5 @@ def _read_statement(
         resources,
         inverted_resources,
         conditions,
+        tuple(excluded_by),
     )

@@ -69,8 +69,8 @@ def read_trust(name: str, document: PolicyDocument) -> TrustPolicy:
     "Condition": {"StringEquals": {"cognito-identity.amazonaws.com:aud": "us-east-1:…"}}}]}`
 
     Raises:
-        PolicyRefused: for anything that is not enforced here, NotPrincipal and wildcards within a
-            principal included.
+        PolicyRefused: for anything that is not enforced here; NotPrincipal, variables and wildcards
+            within a principal are not.
     """
     return TrustPolicy(
         name,
@@ -125,7 +125,8 @@ def _read_statement(where: str, statement: Mapping[str, object]) -> TrustStateme
     conditions: tuple[AnyCondition, ...] = ()
     if "Condition" in statement:
         keys = KEYS | _STS_KEYS | _keys_of_providers(principals)
-        conditions = read_conditions(where, statement["Condition"], keys=keys)
+        element = statement["Condition"]
+        conditions = read_conditions(where, element, keys=keys, variables=frozenset())
     return TrustStatement(
         str(statement.get("Sid") or where), effect, actions, principals, conditions
     )

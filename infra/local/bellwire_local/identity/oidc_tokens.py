@@ -25,6 +25,9 @@ class SigningKey:
     algorithms: tuple[str, ...]
 
 
+_SUBJECT_CHARACTERS = 2048
+"""Ours; OpenID Connect Core allows 255 ASCII characters, providers do more."""
+
 KeyFinder = Callable[[str | None], SigningKey | None]
 """Key id → key of the issuer."""
 
@@ -90,7 +93,7 @@ def _check_claims(claims: Mapping[str, Any], provider: Provider, now_s: float) -
     audiences = audience if isinstance(audience, list) else [audience]
     if not any(expected in audiences for expected in provider.audiences):
         raise IdTokenRefused("Incorrect token audience.")
-    if not isinstance(subject, str) or not 1 <= len(subject) <= 2048:
+    if not _is_subject(subject):
         raise IdTokenRefused("sub must be a text")
 
 
@@ -100,6 +103,13 @@ def _is_issuer(issuer: object, provider: Provider) -> bool:
         provider.issuer,
         provider.issuer.removeprefix("https://"),
     )
+
+
+def _is_subject(value: object) -> bool:
+    """Whether it is a text that can be kept: JSON can write halves of characters."""
+    if not isinstance(value, str) or not 1 <= len(value) <= _SUBJECT_CHARACTERS:
+        return False
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _is_time(value: object) -> bool:

@@ -55,7 +55,9 @@ class IdentityPool:
 
     def get_id(self, parameters: Parameters, now_s: float) -> Result:
         """Perform GetId: a new guest at each call, but the same identity for the same login."""
-        read_optional_text(parameters, "AccountId", 15)
+        account_id = read_optional_text(parameters, "AccountId", 15)
+        if account_id is not None and not (account_id.isascii() and account_id.isdigit()):
+            raise invalid_parameter(f"AccountId is {account_id!r}; digits are expected")
         self.check_pool(parameters)
         proven = self._prove(parameters, now_s)
         if proven.is_guest:

@@ -163,7 +163,11 @@ def _write_error(refusal: StsRefusal, request_id: str) -> HttpAnswer:
 
 def _write(status: int, root: str, content: Content, request_id: str) -> HttpAnswer:
     body = f'<{root} xmlns="{_NAMESPACE}">{_write_xml(content)}</{root}>'
-    headers = (("content-type", "text/xml"), ("x-amzn-RequestId", request_id))
+    headers = (
+        ("content-type", "text/xml"),
+        ("x-amzn-RequestId", request_id),
+        ("access-control-allow-origin", "*"),  # pages take the second step of the classic flow
+    )
     return HttpAnswer(status, headers, body.encode())
 
 

@@ -34,6 +34,7 @@ class Dispatcher:
         self._limits = limits
         self._choices = choices
         self._now = now
+        # A smaller message cannot exceed the throughput before the rate ends it.
         self._bulky_bytes = limits.throughput_bytes_per_s // limits.publishes_per_s
         self.router = Router(choices.overlapping)
 

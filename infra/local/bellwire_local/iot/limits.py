@@ -33,18 +33,20 @@ class Limits:
 
     client_id_bytes: int = quota(128, "bytes of UTF-8", QUOTAS, lifted=65_535)
     topic_bytes: int = quota(256, "bytes of UTF-8", QUOTAS, lifted=65_535)
-    topic_slashes: int = quota(7, "slashes", QUOTAS)
+    topic_slashes: int = quota(7, "slashes", QUOTAS, lifted=127)
     payload_bytes: int = quota(131_072, "bytes", QUOTAS, lifted=1_048_576)
     filters_per_subscribe: int = quota(8, "filters", QUOTAS)
-    subscriptions_per_connection: int = quota(50, "subscriptions", QUOTAS)
-    publishes_per_s: int = quota(100, "publishes/s, in and out, per connection", QUOTAS)
+    subscriptions_per_connection: int = quota(50, "subscriptions", QUOTAS, lifted=10_000)
+    publishes_per_s: int = quota(
+        100, "publishes/s, in and out, per connection", QUOTAS, lifted=1 << 20
+    )
     throughput_bytes_per_s: int = quota(524_288, "bytes/s, in and out, per connection", QUOTAS)
     unacknowledged: int = quota(
         100, "messages of QoS 1, each way, per connection", QUOTAS, lifted=65_535
     )
     redelivery_s: int = quota(3_600, "s for which QoS 1 is retried", QUOTAS)
     connects_per_s: int = quota(1, "CONNECT/s per client id", QUOTAS)
-    topic_aliases: int = quota(8, "aliases per connection", MQTT_PAGE, lifted=65_535)
+    topic_aliases: int = quota(8, "aliases per connection", MQTT_PAGE, lifted=64)
     message_expiry_s: int = quota(604_800, "s", MQTT_PAGE, lifted=4_294_967_295)
 
     policy_characters: int = quota(2_048, "characters that are not white space", QUOTAS)

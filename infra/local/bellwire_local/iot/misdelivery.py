@@ -1,16 +1,17 @@
-"""Performs what a fault plan says of messages: loses, doubles, holds and swaps them at the socket.
+"""Performs what a fault plan says of messages and events: loses, doubles, holds and swaps them.
 
-It stands between the broker and a client's outlet for as long as faults are in force, so that
-neither knows of it and a broker without faults pays nothing.
+It stands between the broker and a client's outlet, or its announcer, for as long as faults are in
+force, so that neither knows of it and a broker without faults pays nothing.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from bellwire_local.fault_plan import ConnectionPlan, Delivery
+from bellwire_local.fault_plan import ConnectionPlan, Delivery, FaultPlan
 from bellwire_local.iot import limits
 from bellwire_local.iot.broker import Outlet
+from bellwire_local.iot.messages import Message
 from bellwire_local.iot.session import Session
 from bellwire_local.iot.topics import matches
 
@@ -117,6 +118,44 @@ class Misdelivery:
         self._overtaken = []
         for copy in copies:
             self.outlet.send(copy)
+
+
+class Misannouncement:
+    """Publishes lifecycle events in the place of the broker: twice, or after their successor.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html: messages
+    may come out of order, and more than once.
+    """
+
+    def __init__(
+        self,
+        publish: Callable[[Message], object],
+        plan: FaultPlan,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._publish = publish
+        self._plan = plan
+        self._loop = loop
+        self._overtaken: list[Message] = []
+
+    def __call__(self, event: Message) -> None:
+        """Publish an event as the plan says."""
+        announcement = self._plan.on_announcement()
+        events = [event] * announcement.copies
+        if announcement.is_overtaken and not self._overtaken:
+            self._overtaken = events
+            self._loop.call_later(_OVERTAKEN_WAIT_S, self._publish_overtaken, events)
+            return
+        for each in events:
+            self._publish(each)
+        self._publish_overtaken(self._overtaken)
+
+    def _publish_overtaken(self, events: list[Message]) -> None:
+        if events is not self._overtaken:
+            return  # they went already
+        self._overtaken = []
+        for each in events:
+            self._publish(each)
 
 
 def topic_of(encoded: bytes) -> str:

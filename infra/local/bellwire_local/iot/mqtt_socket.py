@@ -125,6 +125,12 @@ class MqttSocket(WSListener):
         """See `broker.Outlet`."""
         return self._is_paused
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits here because the system takes no more."""
+        transport = self._transport
+        return 0 if transport is None else transport.underlying_transport.get_write_buffer_size()
+
     def pause_reading(self) -> None:
         """See `broker.Outlet`. What has arrived already is still handed on: 256 KiB at most."""
         if self._transport is not None:

@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS retained_messages (
     expires_at_s REAL,
     PRIMARY KEY (account_id, topic)
 )"""
+_INDEX = """
+CREATE INDEX IF NOT EXISTS retained_expiries ON retained_messages (account_id, expires_at_s)
+WHERE expires_at_s IS NOT NULL"""
 _COLUMNS = "topic, payload, qos, properties, modified_at_ms, expires_at_s"
 _ALIVE = "account_id = ? AND (expires_at_s IS NULL OR expires_at_s > ?)"
 
@@ -47,6 +50,7 @@ class RetainedMessages:
         self._account_id = account_id
         self._wall_clock_s = wall_clock_s
         storage.execute(_TABLE)
+        storage.execute(_INDEX)
 
     def keep(self, message: Message) -> None:
         """Replace what the topic holds; an empty payload deletes it and is not stored itself."""

@@ -1,9 +1,14 @@
 """The evaluator by itself, and the project's documents through it."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bellwire_local.errors import PolicyRefused
-from bellwire_local.iam.policies import PolicyDocument, evaluate, read_policy
+from bellwire_local.iam.policies import PolicyDocument, evaluate, parse_document, read_policy
+from bellwire_local.iam.trust import may_assume, read_trust
 from bellwire_local.identity.principals import Principal
 from bellwire_local.iot.authorization import Authorizer
 
@@ -152,3 +157,70 @@ def test_what_is_not_enforced_is_refused(document: PolicyDocument, complaint: st
         read_policy("some_role", document)
     assert complaint in str(caught.value)
     assert str(caught.value).startswith("some_role")
+
+
+WORDS = st.sampled_from(
+    [
+        "Allow",
+        "Deny",
+        "*",
+        "iot:*",
+        "2012-10-17",
+        "arn:aws:iot:*",
+        "${iot:ClientId}",
+        "true",
+        "${",
+        "",
+    ]
+)
+KEYS = st.sampled_from(
+    [
+        "Version",
+        "Statement",
+        "Effect",
+        "Action",
+        "NotAction",
+        "Resource",
+        "Condition",
+        "Principal",
+        "AWS",
+        "Federated",
+        "StringLike",
+        "IpAddress",
+        "DateLessThan",
+        "NumericEquals",
+        "Bool",
+        "Null",
+        "ForAnyValue:StringEquals",
+        "aws:SourceIp",
+        "cognito-identity.amazonaws.com:amr",
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(statement=st.dictionaries(KEYS, JSON, max_size=5), condition=JSON)
+def test_any_json_is_read_or_refused(statement: dict[str, object], condition: object) -> None:
+    whole = {"Effect": "Allow", "Action": "iot:*", "Resource": "*", "Condition": condition}
+    for document in (
+        statement,
+        {"Version": "2012-10-17", "Statement": statement},
+        {"Version": "2012-10-17", "Statement": whole},
+        {"Version": "2012-10-17", "Statement": {**whole, **statement}},
+    ):
+        with contextlib.suppress(PolicyRefused):
+            policy = read_policy("p", document)
+            evaluate([policy], "iot:Publish", "x", {"aws:SourceIp": "10.0.0.1"})
+        with contextlib.suppress(PolicyRefused):
+            trust = read_trust("t", document)
+            may_assume(trust, "sts:AssumeRole", federated=None, aws_principal="x", context={})
+
+
+@pytest.mark.parametrize("text", ["", "{", "nul", '"\\ud800"', "[" * 100_000, "1" * 10_000])
+def test_a_text_that_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(PolicyRefused, match="p is not JSON that can be read"):
+        parse_document("p", text)

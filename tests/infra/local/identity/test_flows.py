@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from botocore.exceptions import ClientError
@@ -140,6 +140,13 @@ def test_without_guests(make_cloud: MakeCloud) -> None:
         ]
 
 
+def test_an_account_id_is_made_of_digits(cloud: "Cloud") -> None:
+    client = cloud.pool_client()
+    assert client.get_id(AccountId=HOME, IdentityPoolId=cloud.pool_id)["IdentityId"]
+    with pytest.raises(client.exceptions.InvalidParameterException, match="digits are expected"):
+        client.get_id(AccountId="mine", IdentityPoolId=cloud.pool_id)
+
+
 def test_custom_roles_are_refused(cloud: "Cloud") -> None:
     client = cloud.pool_client()
     identity_id = client.get_id(IdentityPoolId=cloud.pool_id)["IdentityId"]
@@ -150,7 +157,7 @@ def test_custom_roles_are_refused(cloud: "Cloud") -> None:
 
 
 @pytest.mark.parametrize("status", [400, 429])
-def test_rates(make_cloud: MakeCloud, status: int) -> None:
+def test_rates(make_cloud: MakeCloud, status: Literal[400, 429]) -> None:
     settings = replace(
         SETTINGS,
         identity_quotas=IdentityQuotas(get_id_per_s=2),

@@ -176,7 +176,12 @@ def test_users_whom_a_provider_tells_apart_are_not_merged(cloud: Cloud, issuer: 
         ({"nbf": 9_000_000_000}, "Token not yet valid: [0-9]+ < 9000000000"),
         ({"exp": "soon"}, "exp and nbf must be numbers"),
         ({"exp": True}, "exp and nbf must be numbers"),
+        ({"exp": float("nan")}, "exp and nbf must be numbers"),
+        ({"exp": 10**400}, "exp and nbf must be numbers"),
+        ({"nbf": float("inf")}, "exp and nbf must be numbers"),
         ({"sub": ""}, "sub must be a text"),
+        ({"sub": "\ud800"}, "sub must be a text"),
+        ({"sub": "x" * 2049}, "sub must be a text"),
         ({"sub": None}, "Couldn't verify signed token"),
     ],
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from bellwire_local.iot import mqtt
+from bellwire_local.iot.limits import OFF
 from bellwire_local.iot.messages import Message
 from infra.local.iot.broker_world import ANYONE, MemoryOutlet, World, role_allowing
 
@@ -162,3 +163,13 @@ def test_nothing_is_left_of_a_lost_connection(world: World) -> None:
     assert world.broker.connections == ()
     assert world.broker.publish(Message("a", b"")) == 0
     assert world.broker.publish(Message("b/c", b"")) == 0
+
+
+def test_deepest_topic_without_limits_is_within_reach() -> None:
+    world = World(limits=OFF)
+    topic = "/".join("x" * 128)
+    connection, outlet = world.join("c", topic, "+/" * 127 + "#", "+/" * 127 + "+")
+    assert world.broker.publish(Message(topic, b"x" * 10_000)) == 1
+    assert outlet.read() == [mqtt.Publish(topic, b"x" * 10_000)]
+    world.say(connection, mqtt.Subscribe(2, (mqtt.Wish(topic + "/x"),)))
+    assert outlet.is_closed

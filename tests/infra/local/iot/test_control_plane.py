@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from bellwire_local.accounts import Account, PoolSettings, Role
 from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.iot.authorization import PolicyChoices
+from bellwire_local.iot.limits import OFF
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
 from infra.local.conftest import Clock, Signer, account_of
@@ -342,6 +344,34 @@ def test_a_target_holds_ten_policies(iot: "IoTClient") -> None:
 def test_a_page_has_1_to_250_names(iot: "IoTClient", size: int) -> None:
     with pytest.raises(iot.exceptions.InvalidRequestException, match="pageSize"):
         iot.list_policies(pageSize=size)
+
+
+def test_a_change_is_stored_at_once_and_in_force_later(aws: "Aws", iot: "IoTClient") -> None:
+    member = _member(aws, "late")
+    iot.create_policy(policyName="late", policyDocument=ALL)
+    aws.stand_in.authorizer.propagation_s = 5.0
+    try:
+        iot.attach_policy(policyName="late", target=member.identity_id)
+        attached = iot.list_attached_policies(target=member.identity_id)["policies"]
+        assert [one["policyName"] for one in attached] == ["late"]
+        early = aws.start_connecting(member, member.identity_id)
+        early.disconnected.get(timeout=10)
+        aws.clock.ahead_s += 5
+        aws.connect(member)
+    finally:
+        aws.stand_in.authorizer.propagation_s = 0.0
+
+
+def test_without_limits_nothing_is_throttled_or_too_long(
+    running_aws: "Aws", tmp_path: Path
+) -> None:
+    stand_in = StandIn(replace(_settings(tmp_path), limits=OFF), monotonic_s=lambda: 1000.0)
+    with running_in_thread(stand_in) as found:
+        aws = type(running_aws)(found, Clock())
+        iot = client(aws, aws.role("admin"))
+        iot.create_policy(policyName="p", policyDocument=json.dumps(_policy(("a" * 3000, "*"))))
+        for _ in range(20):
+            iot.attach_policy(policyName="p", target=SOMEBODY)
 
 
 def test_attaching_is_throttled_at_15_a_second(running_aws: "Aws", tmp_path: Path) -> None:
