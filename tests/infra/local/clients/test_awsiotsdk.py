@@ -1,7 +1,4 @@
-"""awsiotsdk, MQTT 5 and 3.1.1 over `wss://`, signed by its own C library.
-
-It signs `connection;host` or `host` as its version has it, and calls a host without its port.
-"""
+"""awsiotsdk, MQTT 5 and 3.1.1 over `wss://`, signed as its own C library has it."""
 
 import contextlib
 import queue
