@@ -9,8 +9,6 @@ from dataclasses import Field, dataclass, field, fields
 QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/iot-core.html"
 MQTT_PAGE = "https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html"
 CONTROL_PLANE = "https://docs.aws.amazon.com/general/latest/gr/iot-core.html#limits_iot"
-POLICY_PAGE = "https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html"
-COGNITO = "https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"
 
 _LIFTED = 1 << 40
 
@@ -54,11 +52,6 @@ class Limits:
     policies_per_target: int = quota(10, "policies per target", QUOTAS)
     policy_attachments_per_s: int = quota(
         15, "AttachPolicy/s, and DetachPolicy/s, per account", CONTROL_PLANE, is_adjustable=True
-    )
-
-    get_id_per_s: int = quota(25, "GetId/s per account", COGNITO, is_adjustable=True)
-    cognito_requests_per_s: int = quota(
-        200, "requests/s per account and other operation", COGNITO, is_adjustable=True
     )
 
     @property

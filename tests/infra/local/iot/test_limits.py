@@ -29,8 +29,6 @@ from bellwire_local.iot.rates import RateLimiter
         ("policy_versions", 5),
         ("policies_per_target", 10),
         ("policy_attachments_per_s", 15),
-        ("get_id_per_s", 25),
-        ("cognito_requests_per_s", 200),
     ],
 )
 def test_strict_numbers_are_those_of_aws(name: str, number: int) -> None:
