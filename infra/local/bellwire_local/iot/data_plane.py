@@ -70,9 +70,11 @@ PREFLIGHT = HttpAnswer(
         ("access-control-allow-methods", "GET,POST,DELETE"),
         (
             "access-control-allow-headers",
-            "authorization,content-type,x-amz-content-sha256,x-amz-date,x-amz-mqtt5-correlation-data,"
-            "x-amz-mqtt5-payload-format-indicator,x-amz-mqtt5-user-properties,"
-            "x-amz-security-token,x-amz-user-agent",
+            (
+                "authorization,content-type,x-amz-content-sha256,x-amz-date,x-amz-mqtt5-correlation-data,"
+                "x-amz-mqtt5-payload-format-indicator,x-amz-mqtt5-user-properties,"
+                "x-amz-security-token,x-amz-user-agent"
+            ),
         ),
         ("access-control-max-age", "172800"),
     ),

@@ -4,7 +4,6 @@ import json
 import uuid
 from dataclasses import dataclass
 
-
 CORS = (
     ("access-control-allow-origin", "*"),
     ("access-control-expose-headers", "x-amzn-ErrorMessage,x-amzn-RequestId,x-amzn-ErrorType,Date"),
