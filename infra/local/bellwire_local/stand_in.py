@@ -85,8 +85,8 @@ class StandIn:
         self._settings = settings
         keyring = open_keyring(settings.data_dir)
         self.identity_pool_id = f"{settings.region}:{keyring.pool_guid}"
-        self._issuer = CredentialIssuer(keyring.master_key)
         accounts = {settings.account_id: Account(), **settings.accounts}
+        self._issuer = CredentialIssuer(keyring.master_key, accounts.keys())
         self._accounts = accounts
         authorizers = {
             account_id: Authorizer(

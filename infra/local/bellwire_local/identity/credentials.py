@@ -9,6 +9,7 @@ import binascii
 import hmac
 import json
 import secrets
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from bellwire_local.identity.principals import Principal
@@ -50,10 +51,14 @@ class Grant:
 
 
 class CredentialIssuer:
-    """Issues credentials under one master key and recognises them again."""
+    """Issues credentials under one master key and recognises them again.
 
-    def __init__(self, master_key: bytes) -> None:
+    With `account_ids`, only those of these accounts: credentials may outlive an account's setting.
+    """
+
+    def __init__(self, master_key: bytes, account_ids: Collection[str] | None = None) -> None:
         self._master_key = master_key
+        self._account_ids = account_ids
         self._long_lived: dict[str, Principal] = {}
         self._longest_s: float | None = None
 
@@ -93,17 +98,21 @@ class CredentialIssuer:
         """Say what credentials stand for.
 
         Raises:
-            CredentialsRefused: they were not issued under this master key, or have expired.
+            CredentialsRefused: they were not issued under this master key, have expired, or are of
+                an account that is not there.
         """
         if access_key_id in self._long_lived and session_token is None:
             return Grant(self._long_lived[access_key_id], self._secret_of(access_key_id))
         claims = self._open(session_token or "")
-        if claims is None or claims.pop("key") != access_key_id:
+        if claims is None or claims.pop("key") != access_key_id or not self._is_at_home(claims):
             raise CredentialsRefused("The security token included in the request is invalid.")
         expires_at = self._read_end(claims)
         if now_s >= expires_at:
             raise CredentialsExpired
         return Grant(_read_principal(claims), self._secret_of(access_key_id), expires_at)
+
+    def _is_at_home(self, claims: dict[str, object]) -> bool:
+        return self._account_ids is None or claims.get("account_id") in self._account_ids
 
     def _read_end(self, claims: dict[str, object]) -> float:
         expires_at, issued_at = float(str(claims["exp"])), claims.get("iat")

@@ -321,6 +321,7 @@ class Broker:
         self._generation = self._authorizer.generation
         for connection in self._connections:
             connection.receive_decisions.clear()
+        self._dispatcher.forget_decisions()
 
     def _times(self) -> Times:
         return Times(self._monotonic_s(), self._wall_clock_s())

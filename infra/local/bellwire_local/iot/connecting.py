@@ -57,14 +57,17 @@ def _find_fault(packet: p.Connect, rules: Rules) -> tuple[Effect, ...]:
 
 
 def _find_client_id_fault(packet: p.Connect, rules: Rules) -> str | None:
+    """Source, beside AWS's quotas: [MQTT-3.1.3-8]; MQTT 3.1 knows no assigned id."""
     size_bytes, most = len(packet.client_id.encode()), rules.limits.client_id_bytes
     if size_bytes > most:
         return f"the client id has {size_bytes} bytes; at most {most} are allowed"
     if packet.client_id.startswith("$"):
         return f"the client id {packet.client_id!r} begins with '$'"
-    if not packet.client_id and not packet.clean_session and packet.version < p.Version.V5:
-        return "an empty client id needs a clean session"  # [MQTT-3.1.3-8]
-    return None
+    if packet.client_id or packet.version is p.Version.V5:
+        return None
+    if packet.version is p.Version.V3_1:
+        return "an empty client id; MQTT 3.1 (section 3.1) wants at least one character"
+    return None if packet.clean_session else "an empty client id needs a clean session"
 
 
 def _refuse_client_id(packet: p.Connect, fault: str) -> tuple[Effect, ...]:

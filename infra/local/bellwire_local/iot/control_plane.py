@@ -93,9 +93,6 @@ class ControlPlane:
             request.method, request.path, request.query, request.headers, request.body_sha256
         )
         principal = self.verifier.verify(received, self.wall_clock_s()).principal
-        if principal.account_id not in self.policies:
-            message = f"There is no account {principal.account_id} here"
-            raise IotRefusal("UnrecognizedClientException", message)
         route, named = _find_route(request)
         call = Call(
             named=named,

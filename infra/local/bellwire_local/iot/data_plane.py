@@ -33,7 +33,7 @@ from bellwire_local.iot.http_connections import (
 from bellwire_local.iot.http_publish import publish
 from bellwire_local.iot.http_retained import get_retained_message, list_retained_messages
 from bellwire_local.iot.limits import STRICT, Limits
-from bellwire_local.iot.refusals import refuse
+from bellwire_local.iot.refusals import CORS, refuse
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,26 @@ ROUTES = (
 )
 
 
+PREFLIGHT = HttpAnswer(
+    200,
+    (
+        *CORS,
+        ("access-control-allow-methods", "GET,POST,DELETE"),
+        (
+            "access-control-allow-headers",
+            (
+                "authorization,content-type,x-amz-content-sha256,x-amz-date,x-amz-mqtt5-correlation-data,"
+                "x-amz-mqtt5-payload-format-indicator,x-amz-mqtt5-user-properties,"
+                "x-amz-security-token,x-amz-user-agent"
+            ),
+        ),
+        ("access-control-max-age", "172800"),
+    ),
+)
+"""What a browser asks before a page's signed request. That AWS answers it is inferred from pages
+that publish this way: https://github.com/aws/aws-iot-device-sdk-js/issues/71"""
+
+
 class DataPlane:
     """Answers the signed requests that backend jobs send."""
 
@@ -83,7 +103,9 @@ class DataPlane:
         self._choices = choices
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
-        """Answer one request; nothing here waits for anything."""
+        """Answer one request, preflights included; nothing here waits for anything."""
+        if request.method == "OPTIONS":
+            return PREFLIGHT
         try:
             return self._perform(request)
         except DataPlaneRefused as refused:

@@ -1,7 +1,8 @@
 """From the broker to the readers of a message: rights, rates, qualities and what has to wait.
 
-The way of QoS 0 is the hot one: for each reader a look at the decision that was made before, at
-its socket and its rate, and a send of bytes that are the same for all.
+The way of QoS 0 is the hot one: for each reader a look at its socket and its rate, and a send of
+bytes that are the same for all. Who may receive is decided once, until a policy or a subscription
+changes.
 """
 
 import logging
@@ -14,7 +15,7 @@ from bellwire_local.iot.limits import Limits
 from bellwire_local.iot.messages import Message, packet_of
 from bellwire_local.iot.mqtt import Packet, encode
 from bellwire_local.iot.outbound import Delivery, Outbound, Times
-from bellwire_local.iot.routing import Audience, Router
+from bellwire_local.iot.routing import ROUTES_KEPT, Audience, Route, Router
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +38,37 @@ class Dispatcher:
         # A smaller message cannot exceed the throughput before the rate ends it.
         self._bulky_bytes = limits.throughput_bytes_per_s // limits.publishes_per_s
         self.router = Router(choices.overlapping)
+        self._permitted: dict[str, tuple[Route, Route]] = {}
 
     def publish(self, message: Message, publisher: Connection | None) -> int:
         """See `Broker.publish`."""
         times = self._now()
         delivered = 0
-        for audience, members in self.router.route(message.topic):
+        for audience, members in self._permitted_route(message.topic):
             readers: Iterable[Connection] = members
             if audience.no_local and publisher is not None:  # MQTT 5 [MQTT-3.8.3-3]
                 readers = [reader for reader in members if reader is not publisher]
             delivered += self._deliver(message, audience, readers, times)
         return delivered
+
+    def forget_decisions(self) -> None:
+        """Ask anew who may receive; to be called when policies have changed."""
+        self._permitted.clear()
+
+    def _permitted_route(self, topic: str) -> Route:
+        """Return the topic's route without those who may not receive from it."""
+        route = self.router.route(topic)
+        known = self._permitted.get(topic)
+        if known is not None and known[0] is route:
+            return known[1]
+        permitted = tuple(
+            (audience, tuple(each for each in members if self._may_receive(each, topic)))
+            for audience, members in route
+        )
+        if len(self._permitted) >= ROUTES_KEPT:
+            self._permitted.clear()
+        self._permitted[topic] = route, permitted
+        return permitted
 
     def _deliver(
         self, message: Message, audience: Audience, readers: Iterable[Connection], times: Times
@@ -59,13 +80,8 @@ class Dispatcher:
         if qos or len(encoded) > self._bulky_bytes:
             delivery = Delivery(message, qos, retain)
             return sum(self._enqueue(reader, delivery, times) for reader in readers)
-        topic, now_s, delivered = message.topic, times.monotonic_s, 0
+        now_s, delivered = times.monotonic_s, 0
         for connection in readers:
-            may_receive = connection.receive_decisions.get(topic)
-            if may_receive is None:
-                may_receive = self._decide_receive(connection, topic)
-            if not may_receive:
-                continue
             outlet = connection.outlet
             if outlet.is_stalled:
                 self._drop(connection)
@@ -78,8 +94,6 @@ class Dispatcher:
 
     def _enqueue(self, connection: Connection, delivery: Delivery, times: Times) -> bool:
         """Deliver what may have to wait: QoS 1, and what counts against the throughput."""
-        if not self._may_receive(connection, delivery.message.topic):
-            return False
         if not connection.publishes.admit(times.monotonic_s):
             self.discard(connection)
             return False
@@ -126,8 +140,9 @@ class Dispatcher:
 
     def send_retained(self, connection: Connection, message: Message, granted_qos: int) -> None:
         """Deliver a retained message to one subscriber, with the RETAIN flag."""
-        delivery = Delivery(message, min(message.qos, granted_qos), retain=True)
-        self._enqueue(connection, delivery, self._now())
+        if self._may_receive(connection, message.topic):
+            delivery = Delivery(message, min(message.qos, granted_qos), retain=True)
+            self._enqueue(connection, delivery, self._now())
 
     def discard(self, connection: Connection) -> None:
         """Note a publish beyond the rate, in or out."""
@@ -140,14 +155,11 @@ class Dispatcher:
         connection.discarded += 1
 
     def _may_receive(self, connection: Connection, topic: str) -> bool:
-        may_receive = connection.receive_decisions.get(topic)
-        return self._decide_receive(connection, topic) if may_receive is None else may_receive
-
-    def _decide_receive(self, connection: Connection, topic: str) -> bool:
         decisions = connection.receive_decisions
-        if len(decisions) >= _RECEIVE_DECISIONS_KEPT:
-            decisions.clear()
-        decisions[topic] = self._may_do(connection, "iot:Receive", f"topic/{topic}")
+        if topic not in decisions:
+            if len(decisions) >= _RECEIVE_DECISIONS_KEPT:
+                decisions.clear()
+            decisions[topic] = self._may_do(connection, "iot:Receive", f"topic/{topic}")
         return decisions[topic]
 
     def _drop(self, connection: Connection) -> None:

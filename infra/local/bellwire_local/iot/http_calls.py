@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from bellwire_local.http_messages import HttpAnswer
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.refusals import CORS
 
 ANY_RESOURCE = "*"
 """What an action is asked for that knows no narrower resource: only a statement on `*` allows it.
@@ -61,7 +62,7 @@ class Call:
 def accept(content: Mapping[str, object] | None = None) -> HttpAnswer:
     """Answer 200 with a JSON object, or with AWS's OK of operations that return nothing."""
     trace_id = str(uuid.uuid4())
-    headers = (("content-type", "application/json"), ("x-amzn-RequestId", trace_id))
+    headers = (("content-type", "application/json"), ("x-amzn-RequestId", trace_id), *CORS)
     shown = {"message": "OK", "traceId": trace_id} if content is None else content
     return HttpAnswer(200, headers, json.dumps(shown, separators=(",", ":")).encode())
 

@@ -13,19 +13,21 @@ from bellwire_local.iot.broker import Broker, Connection
 _FAREWELL_WAIT_S: Final = 5
 """How long what waits for a client may keep its socket after its connection has ended. Ours."""
 
+_BINARY: Final = WSMsgType.BINARY  # an enum's member takes a while to find
+
 
 class Flusher:
     """Joins what is sent to one socket within one turn of the loop into one frame."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[MqttSocket] = []
+        self._waiting: list[tuple[WSTransport, list[bytes]]] = []
 
-    def add(self, mqtt_socket: "MqttSocket") -> None:
-        """Flush this socket when the present turn of the loop is over."""
+    def add(self, transport: WSTransport, unsent: list[bytes]) -> None:
+        """Write what is in `unsent` when the present turn of the loop is over."""
         if not self._waiting:
             self._loop.call_soon(self._flush)
-        self._waiting.append(mqtt_socket)
+        self._waiting.append((transport, unsent))
 
     def abort_later(self, transport: WSTransport) -> None:
         """End a socket whose client does not take its farewell."""
@@ -33,8 +35,14 @@ class Flusher:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for mqtt_socket in waiting:
-            mqtt_socket.flush()
+        for transport, unsent in waiting:
+            if unsent:
+                _write(transport, unsent)
+
+
+def _write(transport: WSTransport, unsent: list[bytes]) -> None:
+    transport.send(_BINARY, unsent[0] if len(unsent) == 1 else b"".join(unsent))
+    unsent.clear()
 
 
 def _abort(transport: WSTransport) -> None:
@@ -130,9 +138,10 @@ class MqttSocket(WSListener):
 
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
-        if not self._unsent:
-            self._flusher.add(self)
-        self._unsent.append(encoded)
+        unsent = self._unsent
+        if not unsent and self._transport is not None:
+            self._flusher.add(self._transport, unsent)
+        unsent.append(encoded)
 
     @property
     def waiting_bytes(self) -> int:
@@ -152,23 +161,15 @@ class MqttSocket(WSListener):
 
     def close(self) -> None:
         """See `broker.Outlet`. A client that does not read loses what waits for it."""
-        self.flush()
         transport = self._transport
         if transport is None:
             return
+        if self._unsent:
+            _write(transport, self._unsent)
         if self._close_code and not self.is_stalled:
             transport.send_close(self._close_code)  # type: ignore[arg-type]  # any number will do
         transport.disconnect(not self.is_stalled)
         self._flusher.abort_later(transport)
-
-    def flush(self) -> None:
-        """Write what was sent since the last flush."""
-        unsent = self._unsent
-        if not unsent or self._transport is None:
-            return
-        self._unsent = []
-        message = unsent[0] if len(unsent) == 1 else b"".join(unsent)
-        self._transport.send(WSMsgType.BINARY, message)
 
     def _find_order_fault(self, frame: WSFrame) -> str | None:
         """Check what picows leaves to its user. Source: RFC 6455, sections 5.2 and 5.4."""

@@ -4,6 +4,13 @@ import json
 import uuid
 from dataclasses import dataclass
 
+CORS = (
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "x-amzn-ErrorMessage,x-amzn-RequestId,x-amzn-ErrorType,Date"),
+)
+"""What lets a page of any origin read an answer.
+Source: observed, https://github.com/odelot/aws-mqtt-websockets/issues/7"""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRefusal:
@@ -24,11 +31,7 @@ def refuse(status: int, error_type: str, message: str) -> HttpRefusal:
         ("content-type", "application/json"),
         ("x-amzn-RequestId", trace_id),
         ("x-amzn-ErrorType", f"{error_type}:"),
-        ("access-control-allow-origin", "*"),
-        (
-            "access-control-expose-headers",
-            "x-amzn-ErrorMessage,x-amzn-RequestId,x-amzn-ErrorType,Date",
-        ),
+        *CORS,
     )
     body = json.dumps({"message": message, "traceId": trace_id}, separators=(",", ":")).encode()
     return HttpRefusal(status, headers, body)

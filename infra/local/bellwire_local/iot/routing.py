@@ -8,7 +8,7 @@ from bellwire_local.iot.connections import Connection
 from bellwire_local.iot.mqtt.packets import Version, Wish
 from bellwire_local.iot.topics import SubscriptionIndex, is_wildcard
 
-_ROUTES_KEPT = 4096
+ROUTES_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Router:
         if route is None:
             found: Iterable[tuple[Connection, Wish]] = self._index.find(topic)
             route = _group(_join(found) if self._overlapping == "one" else found)
-            if len(self._routes) >= _ROUTES_KEPT:
+            if len(self._routes) >= ROUTES_KEPT:
                 self._routes.clear()
             self._routes[topic] = route
         return route

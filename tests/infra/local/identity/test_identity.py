@@ -78,6 +78,15 @@ def test_tokens_do_not_fit_other_keys_or_other_masters() -> None:
         CredentialIssuer(b"x" * 32).look_up(one.access_key_id, token, 0)
 
 
+def test_credentials_of_an_account_that_is_gone_are_refused() -> None:
+    issued = CredentialIssuer(MASTER_KEY).issue_temporary(GUEST, 100, 900)
+    here = CredentialIssuer(MASTER_KEY, {"000000000000"})
+    assert here.look_up(issued.access_key_id, issued.session_token, 100).principal == GUEST
+    elsewhere = CredentialIssuer(MASTER_KEY, {"111111111111"})
+    with pytest.raises(CredentialsRefused, match="invalid"):
+        elsewhere.look_up(issued.access_key_id, issued.session_token, 100)
+
+
 def test_long_lived_credentials_are_the_same_after_a_restart() -> None:
     first = CredentialIssuer(MASTER_KEY).issue_long_lived(JOB)
     restarted = CredentialIssuer(MASTER_KEY)
