@@ -18,6 +18,7 @@ import pytest
 
 from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.settings import Emulation
+from bellwire_local.errors import ChoiceRefused
 from bellwire_local.identity import quotas as identity_quotas
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.iot import limits
@@ -137,12 +138,14 @@ def test_the_settings_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("row", rows_under("name"), ids=lambda row: codes_in(row["name"])[0])
-def test_the_values_of_a_setting_can_be_said(row: Row) -> None:
+def test_the_values_of_a_setting_are_those_that_can_be_said(row: Row) -> None:
     (name,) = codes_in(row["name"])
     settings = StandInSettings(data_dir=Path("unused"))
     values = codes_in(row["values"])
+    with pytest.raises(ChoiceRefused) as refused:
+        emulate(settings, Emulation(choices=(f"{name}=no such value",)))
+    assert sorted(values) == sorted(str(refused.value).partition("expected ")[2].split(" or "))
     made = [emulate(settings, Emulation(choices=(f"{name}={value}",))) for value in values]
-    assert len(values) > 1
     assert all(one != other for place, one in enumerate(made) for other in made[:place])
     assert [emulate(settings, Emulation())] == [
         one for one, value in zip(made, values, strict=True) if value in codes_in(row["default"])
