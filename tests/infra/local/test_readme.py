@@ -1,20 +1,26 @@
 """What the stand-in's README says is so: its tests exist, its numbers and settings are the code's.
 
-Its Python examples run as they stand.
+Its examples run as they stand.
 """
 
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.settings import Emulation
@@ -27,10 +33,12 @@ from bellwire_local.iot.authorization import PolicyChoices
 from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.limits import Limits
 from bellwire_local.stand_in import StandInSettings
+from browsers import watched_page
 from documents import REPOSITORY, blocks
 from infra.local.test_command import running_command
 
 HERE = Path(__file__).parent
+AWS4FETCH = REPOSITORY / "tests" / "node_modules" / "aws4fetch" / "dist" / "aws4fetch.esm.js"
 PAGE = "infra/local/README.md"
 TEXT = (REPOSITORY / PAGE).read_text()
 Row = dict[str, str]
@@ -195,6 +203,49 @@ def test_the_examples_run_as_they_stand(tmp_path: Path) -> None:
     assert told[:3] == ["", "dev/public/door b'open'\n", ""]
     assert told[3].startswith("http://127.0.0.1:")
     assert len(told) == 4
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve files on 127.0.0.1, where alone a page may reach a socket of this machine."""
+    handler = partial(QuietFiles, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def test_the_example_of_a_page_opens_a_socket(tmp_path: Path, browser: Browser) -> None:
+    (example,) = blocks(PAGE, "js")
+    shutil.copy(AWS4FETCH, tmp_path / "aws4fetch.js")
+    with (
+        running_command(tmp_path) as (ready, _),
+        served(tmp_path) as origin,
+        watched_page(browser) as page,
+    ):
+        here = ready["iot"].replace("ws:", "http:")
+        script = example.replace("http://127.0.0.1:8081/mqtt", here)
+        (tmp_path / "page.html").write_text(page_of(script, ready["job"]))
+        page.goto(f"{origin}/page.html")
+        page.wait_for_function("document.title === 'open mqtt'", timeout=15_000)
+
+
+def page_of(script: str, keys: dict[str, str]) -> str:
+    return f"""<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="importmap">{{"imports": {{"aws4fetch": "./aws4fetch.js"}}}}</script>
+<script type="module">
+const accessKeyId = {json.dumps(keys["access_key_id"])}, sessionToken = undefined;
+const secretAccessKey = {json.dumps(keys["secret_access_key"])};
+{script}
+socket.onopen = () => {{ document.title = `open ${{socket.protocol}}`; }};
+</script>"""
 
 
 def run(example: str, directory: Path) -> str:
