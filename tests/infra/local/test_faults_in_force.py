@@ -204,6 +204,20 @@ def test_credentials_expire_early_and_their_connections_close_if_asked(
     assert b"The security token included in the request is expired." in refused.body
 
 
+def test_a_connection_outlives_the_credentials_that_opened_it(aws: "Aws", ask: SetFaults) -> None:
+    """Source: awslabs/aws-crt-nodejs#423."""
+    ask("expire_credentials=60s")
+    guest = aws.guest()
+    listener = aws.connect(guest)
+    assert listener.subscribe(TOPIC) == [0]
+    with aws.clock.moved(61):
+        refused = aws.upgrade(aws.presign(guest))
+        assert b"The security token included in the request is expired." in refused.body
+        aws.running.call(aws.stand_in.broker.expire)  # what is overdue ends here
+        _publish(aws, "still here")
+        assert _hear(listener, 1) == ["still here"]
+
+
 def test_a_changed_policy_comes_into_force_late(aws: "Aws", ask: SetFaults) -> None:
     authorizer = aws.stand_in.authorizer
     ask("propagation=5s")
