@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 with atheris.instrument_imports(include=["bellwire_local"]):
     from bellwire_local.accounts import Account, PoolSettings, Role
+    from bellwire_local.clocks import Clocks
     from bellwire_local.http_messages import HttpAnswer, HttpRequest
-    from bellwire_local.identity.assembly import IdentitySettings, assemble
+    from bellwire_local.identity.assembly import IdentitySettings, assemble_identity
     from bellwire_local.identity.credentials import CredentialIssuer
     from bellwire_local.identity.keyring import Keyring
     from bellwire_local.identity.quotas import IdentityQuotas
@@ -30,7 +31,7 @@ POLICY = {
 SECONDS = count(0, 10)
 """A monotonic clock that runs ahead of every rate."""
 
-SERVICES = assemble(
+SERVICES = assemble_identity(
     IdentitySettings(
         region="eu-central-1",
         home=HOME,
@@ -42,8 +43,7 @@ SERVICES = assemble(
     Keyring(MASTER_KEY, POOL_GUID, generate_private_key(65_537, 2048)),
     CredentialIssuer(MASTER_KEY),
     sqlite3.connect(":memory:", isolation_level=None),
-    wall_clock_s=lambda: 1_800_000_000.0,
-    monotonic_s=lambda: float(next(SECONDS)),
+    Clocks(lambda: 1_800_000_000.0, lambda: float(next(SECONDS))),
 )
 
 

@@ -20,19 +20,24 @@ from bellwire_local.http_messages import HttpAnswer, HttpRequest, Operation
 
 logger = logging.getLogger(__name__)
 
-KEPT_BODY_BYTES = 131_072
-"""IoT's largest payload; what is longer is read and hashed but not kept."""
-
 _SHUTDOWN_WAIT_S = 1
 
 
-def make_app(operation: Operation) -> ASGIApp:
-    """Build the ASGI application around what answers requests."""
+KEPT_BODY_BYTES = 131_072
+"""IoT's largest payload."""
+
+
+def make_app(operation: Operation, kept_body_bytes: int = KEPT_BODY_BYTES) -> ASGIApp:
+    """Build the ASGI application around what answers requests.
+
+    Args:
+        kept_body_bytes: a body that is longer is read and hashed, but not kept.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            answering = operation(await _read(request))
+            answering = operation(await _read(request, kept_body_bytes))
             answer = answering if isinstance(answering, HttpAnswer) else await answering
         except ClientDisconnect:
             return  # hung up in the middle of the request: there is nobody to answer
@@ -42,12 +47,12 @@ def make_app(operation: Operation) -> ASGIApp:
     return app
 
 
-async def _read(request: Request) -> HttpRequest:
+async def _read(request: Request, kept_body_bytes: int) -> HttpRequest:
     digest, kept, size_bytes = hashlib.sha256(), bytearray(), 0
     async for piece in request.stream():
         digest.update(piece)
         size_bytes += len(piece)
-        if size_bytes <= KEPT_BODY_BYTES:
+        if size_bytes <= kept_body_bytes:
             kept += piece
     client = request.client
     return HttpRequest(
@@ -55,7 +60,7 @@ async def _read(request: Request) -> HttpRequest:
         path=request.scope["raw_path"].decode("latin-1"),
         query=request.scope["query_string"].decode("latin-1"),
         headers={name: ",".join(request.headers.getlist(name)) for name in request.headers},
-        body=bytes(kept) if size_bytes <= KEPT_BODY_BYTES else None,
+        body=bytes(kept) if size_bytes <= kept_body_bytes else None,
         body_bytes=size_bytes,
         body_sha256=digest.hexdigest(),
         source_ip=client.host if client else "unknown",

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,32 +11,28 @@ from urllib.parse import urlsplit
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.aws_routes import make_router
+from bellwire_local.clocks import Clocks
 from bellwire_local.faults import Faults
 from bellwire_local.faults_in_force import FaultsInForce
 from bellwire_local.http_faults import make_faulty
 from bellwire_local.http_messages import Answer, HttpRequest, Operation
-from bellwire_local.identity.assembly import IdentitySettings, assemble
+from bellwire_local.identity.assembly import IdentityServices, IdentitySettings, assemble_identity
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
-from bellwire_local.identity.keyring import open_keyring
+from bellwire_local.identity.keyring import Keyring, open_keyring
 from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import MQTT_PATH, EdgeChoices
+from bellwire_local.iot.assembly import IotServices, IotSettings, assemble_iot
 from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
-from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, ControlPlane
-from bellwire_local.iot.data_plane import DataPlane
-from bellwire_local.iot.edge import WebSocketPort
-from bellwire_local.iot.iot_policies import IotPolicies
 from bellwire_local.iot.limits import STRICT, Limits
-from bellwire_local.iot.retained import RetainedMessages
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
 from bellwire_local.tls import LocalTls, open_tls
 
-WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
-DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
+CLOCKS = Clocks()
 _EXPIRY_CHECK_S = 1.0
 
 
@@ -69,13 +64,7 @@ class StandInSettings:
 class StandIn:
     """AWS IoT Core and Cognito Identity on this machine."""
 
-    def __init__(
-        self,
-        settings: StandInSettings,
-        *,
-        wall_clock_s: Callable[[], float] = time.time,
-        monotonic_s: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, settings: StandInSettings, clocks: Clocks = CLOCKS) -> None:
         """Read keys and policies; nothing listens yet.
 
         Raises:
@@ -85,84 +74,50 @@ class StandIn:
         self._settings = settings
         keyring = open_keyring(settings.data_dir)
         self.identity_pool_id = f"{settings.region}:{keyring.pool_guid}"
-        accounts = {settings.account_id: Account(), **settings.accounts}
-        self._issuer = CredentialIssuer(keyring.master_key, accounts.keys())
-        self._accounts = accounts
-        authorizers = {
-            account_id: Authorizer(
-                settings.region,
-                account_id,
-                {name: role.policy for name, role in account.roles.items()},
-                choices=settings.policy_choices,
-                wall_clock_s=wall_clock_s,
-                monotonic_s=monotonic_s,
-            )
-            for account_id, account in accounts.items()
-        }
+        self._accounts = {settings.account_id: Account(), **settings.accounts}
+        self._issuer = CredentialIssuer(keyring.master_key, self._accounts.keys())
         self._storage = open_storage(settings.data_dir)
-        brokers = {
-            account_id: Broker(
-                authorizer,
-                monotonic_s=monotonic_s,
-                wall_clock_s=wall_clock_s,
-                limits=settings.limits,
-                choices=settings.choices,
-                retained=RetainedMessages(self._storage, account_id, wall_clock_s),
-            )
-            for account_id, authorizer in authorizers.items()
-        }
-        self._brokers = brokers
-        self.authorizer = authorizers[settings.account_id]
-        self.broker = brokers[settings.account_id]
-        look_up = self._issuer.look_up
-        data_plane = DataPlane(
-            brokers,
-            authorizers,
-            Verifier(settings.region, DATA_PLANE_SERVICES, look_up),
-            wall_clock_s,
-            settings.limits,
-            settings.choices,
-        )
-        identity = assemble(
-            IdentitySettings(
-                region=settings.region,
-                home=settings.account_id,
-                pool_id=self.identity_pool_id,
-                accounts=accounts,
-                pool=settings.pool,
-                quotas=settings.identity_quotas,
-            ),
-            keyring,
+        self.iot_url = ""
+        self.aws_url = ""
+        self.iot_tls_url: str | None = None
+        self._iot = self._assemble_iot(clocks)
+        identity = self._assemble_identity(keyring, clocks)
+        self.faults = FaultsInForce(
+            self._iot.brokers.values(),
+            self._iot.authorizers.values(),
             self._issuer,
-            self._storage,
-            wall_clock_s=wall_clock_s,
-            monotonic_s=monotonic_s,
+            clocks.wall_s,
         )
+        self._iot.websocket_port.fault_plan = lambda: self.faults.plan
+        self._iot.websocket_port.on_open = self.faults.trouble
         router = make_router(
             cognito=identity.cognito.answer,
             sts=identity.sts.answer,
             discovery=identity.discovery.answer,
-            control_plane=self._make_control_plane(authorizers, wall_clock_s, monotonic_s).answer,
-            data_plane=data_plane.answer,
-        )
-        self.faults = FaultsInForce(
-            brokers.values(), authorizers.values(), self._issuer, wall_clock_s
+            control_plane=self._iot.control_plane.answer,
+            data_plane=self._iot.data_plane.answer,
         )
         self._operations: dict[str, Operation] = {}
         self._router = make_faulty(router, lambda: self.faults.plan)
-        self.upgrade_verifier = Verifier(settings.region, WEBSOCKET_SERVICES, look_up)
-        self._websocket_port = WebSocketPort(
-            brokers, self.upgrade_verifier, wall_clock_s, settings.edge
-        )
-        self._websocket_port.fault_plan = lambda: self.faults.plan
-        self._websocket_port.on_open = self.faults.trouble
-        self._tls = _open_tls(settings, wall_clock_s())
+        self._tls = _open_tls(settings, clocks.wall_s())
+        self.ca_path = None if self._tls is None else self._tls.ca_path
         self._http_port: HttpPort | None = None
         self._expiring: asyncio.Task[None] | None = None
-        self.iot_url = ""
-        self.aws_url = ""
-        self.iot_tls_url: str | None = None
-        self.ca_path = None if self._tls is None else self._tls.ca_path
+
+    @property
+    def broker(self) -> Broker:
+        """The home account's broker."""
+        return self._iot.brokers[self._settings.account_id]
+
+    @property
+    def upgrade_verifier(self) -> Verifier:
+        """What the signatures of upgrades are held against."""
+        return self._iot.websocket_port.verifier
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """The home account's policies."""
+        return self._iot.authorizers[self._settings.account_id]
 
     def credentials_for(self, role: str, session_name: str) -> Credentials:
         """Return the long-lived credentials of a role's session, the same ones after each start.
@@ -180,31 +135,30 @@ class StandIn:
         """Have what is not AWS's answered on the AWS port as well, below a path."""
         self._operations[prefix] = operation
 
-    def _make_control_plane(
-        self,
-        authorizers: Mapping[str, Authorizer],
-        wall_clock_s: Callable[[], float],
-        monotonic_s: Callable[[], float],
-    ) -> ControlPlane:
-        policies = {
-            account_id: IotPolicies(
-                self._storage,
-                account_id,
-                authorizer.change,
-                wall_clock_s=wall_clock_s,
-                limits=self._settings.limits,
-            )
-            for account_id, authorizer in authorizers.items()
-        }
-        return ControlPlane(
-            policies,
-            authorizers,
-            Verifier(self._settings.region, CONTROL_PLANE_SERVICES, self._issuer.look_up),
-            lambda: urlsplit(self.iot_url).netloc,
-            wall_clock_s,
-            monotonic_s,
-            self._settings.limits,
+    def _assemble_iot(self, clocks: Clocks) -> IotServices:
+        settings = self._settings
+        iot = IotSettings(
+            region=settings.region,
+            accounts=self._accounts,
+            limits=settings.limits,
+            choices=settings.choices,
+            policy_choices=settings.policy_choices,
+            edge=settings.edge,
+            endpoint=lambda: urlsplit(self.iot_url).netloc,
         )
+        return assemble_iot(iot, self._issuer, self._storage, clocks)
+
+    def _assemble_identity(self, keyring: Keyring, clocks: Clocks) -> IdentityServices:
+        settings = self._settings
+        identity = IdentitySettings(
+            region=settings.region,
+            home=settings.account_id,
+            pool_id=self.identity_pool_id,
+            accounts=self._accounts,
+            pool=settings.pool,
+            quotas=settings.identity_quotas,
+        )
+        return assemble_identity(identity, keyring, self._issuer, self._storage, clocks)
 
     async def start(self) -> None:
         """Open the ports.
@@ -222,9 +176,9 @@ class StandIn:
                 tls_port = self._settings.iot_tls_port or 0
                 secure = until_served.enter_context(bind(host, tls_port, "MQTT over TLS"))
                 self.iot_tls_url = f"wss://{authority_of(secure)}{MQTT_PATH}"
-                await self._websocket_port.listen(secure, self._tls.context)
-            await self._websocket_port.listen(iot)
-            self._http_port = HttpPort(make_app(self._answer))
+                await self._iot.websocket_port.listen(secure, self._tls.context)
+            await self._iot.websocket_port.listen(iot)
+            self._http_port = HttpPort(make_app(self._answer, self._settings.limits.payload_bytes))
             await self._http_port.listen(aws)
             until_served.pop_all()
         if self._settings.faults is not None:
@@ -239,7 +193,7 @@ class StandIn:
                 await self._expiring
         if self._http_port is not None:
             await self._http_port.close()
-        await self._websocket_port.close()
+        await self._iot.websocket_port.close()
         self._storage.close()
 
     def _answer(self, request: HttpRequest) -> Answer:
@@ -251,7 +205,7 @@ class StandIn:
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(_EXPIRY_CHECK_S)
-            for broker in self._brokers.values():
+            for broker in self._iot.brokers.values():
                 broker.expire()
 
 

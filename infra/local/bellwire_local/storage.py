@@ -4,6 +4,8 @@ Each part makes its own tables. What can be derived from the keyring is not in h
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bellwire_local.errors import DataDirectoryUnusable
@@ -29,3 +31,15 @@ def open_storage(data_dir: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         raise DataDirectoryUnusable(path, str(error)) from error
     return storage
+
+
+@contextmanager
+def transaction(storage: sqlite3.Connection) -> Iterator[None]:
+    """Make statements take effect together, or not at all."""
+    storage.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        storage.execute("ROLLBACK")
+        raise
+    storage.execute("COMMIT")

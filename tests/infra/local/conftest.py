@@ -24,6 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from bellwire_local.accounts import Account, Role
+from bellwire_local.clocks import Clocks
 from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.iot.limits import OFF
@@ -341,7 +342,7 @@ def running_aws(
         aws_port=0,
         identity_quotas=IdentityQuotas.unlimited(),
     )
-    stand_in = StandIn(settings, wall_clock_s=clock.wall_s, monotonic_s=clock.monotonic_s)
+    stand_in = StandIn(settings, Clocks(clock.wall_s, clock.monotonic_s))
     with running_in_thread(stand_in) as running:
         yield Aws(running, clock)
 

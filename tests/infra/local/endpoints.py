@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from bellwire_local.accounts import Account, PoolSettings, Role
+from bellwire_local.clocks import Clocks
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
 from signing import REGION, Keys, presign
@@ -126,7 +127,7 @@ def running_endpoint(directory: Path) -> Iterator[Endpoint]:
         iot_tls_port=0,
     )
     clock = Clock()
-    stand_in = StandIn(settings, monotonic_s=clock.monotonic_s)
+    stand_in = StandIn(settings, Clocks(monotonic_s=clock.monotonic_s))
     with running_in_thread(stand_in) as running:
         issued = stand_in.credentials_for("everything", "client")
         yield Endpoint(

@@ -1,10 +1,11 @@
 """Cognito Identity, STS and their keys put together over one keyring and one database."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bellwire_local.accounts import Account, PoolSettings
+from bellwire_local.clocks import Clocks
 from bellwire_local.identity import cognito, sts
 from bellwire_local.identity.assuming import RoleAssumption
 from bellwire_local.identity.credentials import CredentialIssuer
@@ -42,14 +43,12 @@ class IdentityServices:
     discovery: Discovery
 
 
-def assemble(
+def assemble_identity(
     settings: IdentitySettings,
     keyring: Keyring,
     issuer: CredentialIssuer,
     storage: sqlite3.Connection,
-    *,
-    wall_clock_s: Callable[[], float],
-    monotonic_s: Callable[[], float],
+    clocks: Clocks,
 ) -> IdentityServices:
     """Build the services.
 
@@ -58,7 +57,7 @@ def assemble(
     """
     region, home, pool_id = settings.region, settings.home, settings.pool_id
     tokens = TokenSigner(keyring.signing_key, region, home)
-    keys = ProviderKeys(fetch_keys, wall_clock_s)
+    keys = ProviderKeys(fetch_keys, clocks.wall_s)
     roles = Roles(settings.accounts, home, settings.pool, pool_id)
     prover = LoginProver(
         account_id=home,
@@ -85,13 +84,13 @@ def assemble(
             verifier=Verifier(region, (cognito.SERVICE,), issuer.look_up),
             keys=keys,
             limiter=RateLimiter(settings.quotas),
-            wall_clock_s=wall_clock_s,
-            monotonic_s=monotonic_s,
+            wall_clock_s=clocks.wall_s,
+            monotonic_s=clocks.monotonic_s,
         ),
         sts.Sts(
             RoleAssumption(roles=roles, tokens=tokens, issuer=issuer, pool=settings.pool),
             verifier=Verifier(region, (sts.SERVICE,), issuer.look_up),
-            wall_clock_s=wall_clock_s,
+            wall_clock_s=clocks.wall_s,
         ),
         Discovery(tokens),
     )

@@ -4,9 +4,10 @@ Guests are not in here: see `identities`. A guest enters when a login is linked 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from bellwire_local.storage import transaction
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cognito_identities (
@@ -74,7 +75,7 @@ class LinkedIdentities:
 
     def link(self, identity_id: str, logins: Iterable[Login], now_s: float) -> None:
         """Give logins that belong to nobody to an identity, which may be new here."""
-        with self._transaction():
+        with transaction(self._storage):
             self._touch(identity_id, now_s)
             self._storage.executemany(
                 "INSERT INTO cognito_logins VALUES (?, ?, ?)",
@@ -83,7 +84,7 @@ class LinkedIdentities:
 
     def unlink(self, logins: Iterable[Login], now_s: float) -> None:
         """Take logins away from whoever has them; their next user is somebody new."""
-        with self._transaction():
+        with transaction(self._storage):
             for login in logins:
                 owner = self.find_owner(login)
                 if owner is not None:
@@ -95,7 +96,7 @@ class LinkedIdentities:
 
     def merge(self, source_id: str, destination_id: str, now_s: float) -> None:
         """Move every login of the source to the destination and disable the source."""
-        with self._transaction():
+        with transaction(self._storage):
             self._touch(source_id, now_s)
             self._touch(destination_id, now_s)
             self._storage.execute(
@@ -113,13 +114,3 @@ class LinkedIdentities:
             "ON CONFLICT DO UPDATE SET modified_at_s = excluded.modified_at_s",
             (identity_id, now_s, now_s),
         )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._storage.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._storage.execute("ROLLBACK")
-            raise
-        self._storage.execute("COMMIT")

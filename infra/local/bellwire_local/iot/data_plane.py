@@ -35,6 +35,9 @@ from bellwire_local.iot.http_retained import get_retained_message, list_retained
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.refusals import CORS, refuse
 
+DATA_PLANE_SERVICES = ("iotdata", "iotdevicegateway")
+"""The scopes of boto3 and of AWS's own examples."""
+
 logger = logging.getLogger(__name__)
 
 

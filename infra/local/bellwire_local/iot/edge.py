@@ -21,19 +21,23 @@ from picows import (
 from bellwire_local.fault_plan import FaultPlan, UpgradeFault
 from bellwire_local.identity.credentials import Grant
 from bellwire_local.identity.sigv4 import Verifier
-from bellwire_local.iot import limits
 from bellwire_local.iot.admission import EdgeChoices, UpgradeRequest, admit, choose_sub_protocol
 from bellwire_local.iot.broker import Broker, Connection
 from bellwire_local.iot.mqtt_socket import Flusher, MqttSocket
 from bellwire_local.iot.refusals import HttpRefusal, refuse
 from bellwire_local.listening import BACKLOG
 
+WEBSOCKET_SERVICES = ("iotdevicegateway", "iotdata")
+"""The documented scope, and the one that the device SDK v1 signs."""
+
 logger = logging.getLogger(__name__)
+
+_PACKETS_PER_FRAME: Final = 4
+"""How many of the largest packets a frame may hold. Ours."""
 
 _HANDSHAKE_WAIT_S: Final = 10
 """How long a client may take for its TLS handshake, and again for its request. Ours."""
 
-_MAX_FRAME_BYTES: Final = 4 * limits.PAYLOAD_BYTES
 _PORTAL = b"<!doctype html><title>Welcome</title><p>Please accept the terms of this network."
 
 
@@ -63,11 +67,14 @@ class WebSocketPort:
         verifier: Verifier,
         wall_clock_s: Callable[[], float],
         choices: EdgeChoices,
+        *,
+        max_packet_bytes: int,
     ) -> None:
         self._brokers = brokers
-        self._verifier = verifier
+        self.verifier = verifier
         self._wall_clock_s = wall_clock_s
         self._choices = choices
+        self._max_frame_bytes = _PACKETS_PER_FRAME * max_packet_bytes
         self._servers: list[_Server] = []
         self.fault_plan: Callable[[], FaultPlan | None] = lambda: None
         self.on_open: Callable[[Broker, Connection], None] = lambda _broker, _connection: None
@@ -86,7 +93,7 @@ class WebSocketPort:
             answer,
             sock=bound,
             websocket_handshake_timeout=_HANDSHAKE_WAIT_S,
-            max_frame_size=_MAX_FRAME_BYTES,
+            max_frame_size=self._max_frame_bytes,
             backlog=BACKLOG,  # it listens anew; a smaller one makes a crowd wait for a second
             logger_name=_FrameLog(logger.getChild("frames")),
             use_aiofastnet=True,  # its server can abort clients on Python 3.11 too
@@ -112,7 +119,7 @@ class WebSocketPort:
             {name.lower(): ",".join(request.headers.getall(name)) for name in request.headers},
         )
         _simplify_connection(request.headers)  # of which the signature knows nothing
-        admitted = admit(asked, self._verifier, self._wall_clock_s(), self._choices)
+        admitted = admit(asked, self.verifier, self._wall_clock_s(), self._choices)
         plan = self.fault_plan()
         if isinstance(admitted, Grant) and plan is not None:
             admitted = _misbehave(plan) or admitted

@@ -8,7 +8,6 @@ Source: https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_I
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bellwire_local.errors import PolicyRefused
@@ -20,6 +19,7 @@ from bellwire_local.iot.policies_in_force import (
     PolicyChange,
     read_iot_policy,
 )
+from bellwire_local.storage import transaction
 
 IDENTITY_PATTERN = re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII)
 """A Cognito identity id, the one kind of target that is emulated.
@@ -105,7 +105,7 @@ class IotPolicies:
         _check_name(name)
         policy = self._read(name, document)
         created = PolicyVersion(name, 1, document, int(self._wall_clock_s()), is_default=True)
-        with self._transaction():
+        with transaction(self._storage):
             if self._versions(name):
                 raise IotRefusal(
                     "ResourceAlreadyExistsException",
@@ -123,7 +123,7 @@ class IotPolicies:
             IotRefusal: MalformedPolicy, ResourceNotFound or VersionsLimitExceeded.
         """
         policy = self._read(name, document)
-        with self._transaction():
+        with transaction(self._storage):
             kept = self.versions(name)
             if len(kept) >= self._limits.policy_versions:
                 raise IotRefusal(
@@ -173,7 +173,7 @@ class IotPolicies:
         Raises:
             IotRefusal: ResourceNotFound or DeleteConflict.
         """
-        with self._transaction():
+        with transaction(self._storage):
             if len(self.versions(name)) > 1:
                 raise IotRefusal(
                     "DeleteConflictException",
@@ -197,7 +197,7 @@ class IotPolicies:
             IotRefusal: ResourceNotFound, InvalidRequest or LimitExceeded.
         """
         _check_target(target)
-        with self._transaction():
+        with transaction(self._storage):
             self.versions(name)
             attached = self.attached_to(target)
             if name in attached:
@@ -317,16 +317,6 @@ class IotPolicies:
     def _execute(self, statement: str, *values: str | int | None) -> sqlite3.Cursor:
         """Run a statement whose first value is the account."""
         return self._storage.execute(statement, (self._account_id, *values))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._storage.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._storage.execute("ROLLBACK")
-            raise
-        self._storage.execute("COMMIT")
 
 
 def _check_name(name: str) -> None:

@@ -13,6 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from bellwire_local.accounts import Account, PoolSettings, Role
+from bellwire_local.clocks import Clocks
 from bellwire_local.identity.keyring import KEYRING_FILE, open_keyring
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.stand_in import StandIn, StandInSettings
@@ -165,7 +166,7 @@ class _Running:
         clock = Clock()
         self._clock = clock
         self._entered = running_in_thread(
-            StandIn(settings, wall_clock_s=clock.wall_s, monotonic_s=clock.monotonic_s)
+            StandIn(settings, Clocks(clock.wall_s, clock.monotonic_s))
         )
 
     def __enter__(self) -> Cloud:

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bellwire_local.accounts import Account, PoolSettings, Role
+from bellwire_local.clocks import Clocks
 from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.iot.authorization import PolicyChoices
 from bellwire_local.iot.limits import OFF
@@ -94,8 +95,7 @@ def running(
 ) -> Iterator["Aws"]:
     stand_in = StandIn(
         _settings(tmp_path_factory.mktemp("control_plane")),
-        wall_clock_s=clock.wall_s,
-        monotonic_s=clock.monotonic_s,
+        Clocks(clock.wall_s, clock.monotonic_s),
     )
     with running_in_thread(stand_in) as found:
         yield type(running_aws)(found, clock)
@@ -365,7 +365,7 @@ def test_a_change_is_stored_at_once_and_in_force_later(aws: "Aws", iot: "IoTClie
 def test_without_limits_nothing_is_throttled_or_too_long(
     running_aws: "Aws", tmp_path: Path
 ) -> None:
-    stand_in = StandIn(replace(_settings(tmp_path), limits=OFF), monotonic_s=lambda: 1000.0)
+    stand_in = StandIn(replace(_settings(tmp_path), limits=OFF), Clocks(monotonic_s=lambda: 1000.0))
     with running_in_thread(stand_in) as found:
         aws = type(running_aws)(found, Clock())
         iot = client(aws, aws.role("admin"))
@@ -375,7 +375,7 @@ def test_without_limits_nothing_is_throttled_or_too_long(
 
 
 def test_attaching_is_throttled_at_15_a_second(running_aws: "Aws", tmp_path: Path) -> None:
-    stand_in = StandIn(_settings(tmp_path), monotonic_s=lambda: 1000.0)
+    stand_in = StandIn(_settings(tmp_path), Clocks(monotonic_s=lambda: 1000.0))
     with running_in_thread(stand_in) as found:
         aws = type(running_aws)(found, Clock())
         iot = client(aws, aws.role("admin"))

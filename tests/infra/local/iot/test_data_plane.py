@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from bellwire_local.clocks import Clocks
 from bellwire_local.http_messages import HttpRequest
 from bellwire_local.identity.credentials import Grant
 from bellwire_local.identity.sigv4 import Verifier
@@ -83,7 +84,7 @@ def running_backend(
         aws_port=0,
     )
     clock = Clock()
-    stand_in = StandIn(settings, wall_clock_s=clock.wall_s, monotonic_s=clock.monotonic_s)
+    stand_in = StandIn(settings, Clocks(clock.wall_s, clock.monotonic_s))
     with running_in_thread(stand_in) as running:
         yield type(running_aws)(running, clock)
 
