@@ -15,6 +15,11 @@ _FAREWELL_WAIT_S: Final = 5
 
 _BINARY: Final = WSMsgType.BINARY  # an enum's member takes a while to find
 
+_DATA_KINDS: Final = (WSMsgType.BINARY, WSMsgType.CONTINUATION)
+
+_CONTROL_HEAD_BYTES: Final = 6
+"""What precedes the payload of a client's PING or PONG. Source: RFC 6455, sections 5.2 and 5.5."""
+
 
 class Flusher:
     """Joins what is sent to one socket within one turn of the loop into one frame."""
@@ -103,23 +108,24 @@ class MqttSocket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand the bytes of data frames on; frame borders mean nothing to MQTT [MQTT-6.0.0-2]."""
-        if self._connection is None:
+        connection = self._connection
+        if connection is None or not connection.is_open:
             return
-        kind = frame.msg_type
-        if kind in (WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            fault = self._find_order_fault(frame)
-            if fault is not None:
-                self._broker.reject(self._connection, fault)
-                return
+        fault = self._find_fault(frame)
+        if fault is not None:
+            self._broker.reject(connection, fault)
+        elif frame.msg_type in _DATA_KINDS:
             self._is_within_message = not frame.fin
-            self._broker.receive(self._connection, frame.get_payload_as_bytes())
-        elif kind == WSMsgType.TEXT:  # [MQTT-6.0.0-1]
-            self._broker.reject(self._connection, "a text frame; MQTT travels in binary ones")
-        elif kind == WSMsgType.CLOSE:
-            self._broker.leave(self._connection)
+            self._broker.receive(connection, frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.CLOSE:
+            self._broker.leave(connection)
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             self._flusher.abort_later(transport)
+        else:
+            self._broker.count_inbound(connection, _CONTROL_HEAD_BYTES + frame.payload_size)
+            if frame.msg_type == WSMsgType.PING and not self.is_stalled:
+                transport.send_pong(frame.get_payload_as_bytes())
 
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
         """Tell the broker that the socket is gone."""
@@ -171,10 +177,14 @@ class MqttSocket(WSListener):
         transport.disconnect(not self.is_stalled)
         self._flusher.abort_later(transport)
 
-    def _find_order_fault(self, frame: WSFrame) -> str | None:
+    def _find_fault(self, frame: WSFrame) -> str | None:
         """Check what picows leaves to its user. Source: RFC 6455, sections 5.2 and 5.4."""
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             return "a frame with reserved bits; no extension was negotiated"
+        if frame.msg_type == WSMsgType.TEXT:  # [MQTT-6.0.0-1]
+            return "a text frame; MQTT travels in binary ones"
+        if frame.msg_type not in _DATA_KINDS:
+            return None
         is_continued = frame.msg_type == WSMsgType.CONTINUATION
         if is_continued and not self._is_within_message:
             return "a continuation frame that continues nothing"
