@@ -99,6 +99,22 @@ def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(
     assert connection.dropped > 200  # under 10 MB of 30 were taken, most of it by the system
 
 
+def test_a_crowd_of_messages_within_one_turn_costs_a_stalled_subscriber_little(
+    aws_without_limits: "Aws",
+) -> None:
+    broker, signer = aws_without_limits.stand_in.broker, aws_without_limits.guest()
+    stalled = aws_without_limits.connect_raw(signer)
+    stalled.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
+    assert stalled.read_frame() == CONNACK
+    stalled.send(mqtt.encode(mqtt.Subscribe(1, (mqtt.Wish("dev/public/flood"),))))
+    assert stalled.read_frame() == b"\x90\x03\x00\x01\x00"
+    message = Message("dev/public/flood", b"x" * 100_000)
+    delivered = aws_without_limits.running.call(
+        lambda: sum(broker.publish(message) for _ in range(300))
+    )
+    assert 10 < delivered < 100  # under 10 MB of 30 were taken, most of it by the system
+
+
 @pytest.fixture
 def no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Whatever a client sends, it is no error of ours."""
@@ -233,9 +249,9 @@ def test_a_client_that_does_not_take_its_farewell_is_cut_off(aws: "Aws") -> None
         if c.session.client_id == signer.identity_id
     )
     assert isinstance(outlet, MqttSocket)
-    while not aws.running.call(lambda: outlet.waiting_bytes):
+    while not aws.running.call(lambda: outlet.is_stalled):
         aws.running.call(lambda: outlet.send(b"\x30\x00" * 10_000))
-    aws.running.call(outlet.close)
+    stalled.send(b"\x03\xe8", first_byte=0x88)
     begun_s = time.monotonic()
     with pytest.raises(OSError, match=r"Connection reset|Broken pipe"):  # noqa: PT012
         while time.monotonic() - begun_s < 20:

@@ -15,6 +15,9 @@ _FAREWELL_WAIT_S: Final = 5
 
 _BINARY: Final = WSMsgType.BINARY  # an enum's member takes a while to find
 
+_JOINED_BYTES: Final = 65_536
+"""What is joined at most before it is written, which tells whether the client keeps up. Ours."""
+
 _DATA_KINDS: Final = (WSMsgType.BINARY, WSMsgType.CONTINUATION)
 
 _CONTROL_HEAD_BYTES: Final = 6
@@ -69,6 +72,7 @@ class MqttSocket(WSListener):
         "_flusher",
         "_grant",
         "_is_within_message",
+        "_joined_bytes",
         "_on_open",
         "_transport",
         "_unsent",
@@ -93,6 +97,7 @@ class MqttSocket(WSListener):
         self._transport: WSTransport | None = None
         self._connection: Connection | None = None
         self._unsent: list[bytes] = []
+        self._joined_bytes = 0
         self._is_within_message = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -145,15 +150,11 @@ class MqttSocket(WSListener):
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
         unsent = self._unsent
-        if not unsent and self._transport is not None:
+        if unsent:
+            self._join(encoded)
+        elif self._transport is not None:
             self._flusher.add(self._transport, unsent)
-        unsent.append(encoded)
-
-    @property
-    def waiting_bytes(self) -> int:
-        """How much waits here because the system takes no more."""
-        transport = self._transport
-        return 0 if transport is None else transport.underlying_transport.get_write_buffer_size()
+            unsent.append(encoded)
 
     def pause_reading(self) -> None:
         """See `broker.Outlet`. What has arrived already is still handed on: 256 KiB at most."""
@@ -176,6 +177,15 @@ class MqttSocket(WSListener):
             transport.send_close(self._close_code)  # type: ignore[arg-type]  # any number will do
         transport.disconnect(not self.is_stalled)
         self._flusher.abort_later(transport)
+
+    def _join(self, encoded: bytes) -> None:
+        unsent = self._unsent
+        if len(unsent) == 1:
+            self._joined_bytes = len(unsent[0])
+        unsent.append(encoded)
+        self._joined_bytes += len(encoded)
+        if self._joined_bytes > _JOINED_BYTES and self._transport is not None:
+            _write(self._transport, unsent)
 
     def _find_fault(self, frame: WSFrame) -> str | None:
         """Check what picows leaves to its user. Source: RFC 6455, sections 5.2 and 5.4."""
