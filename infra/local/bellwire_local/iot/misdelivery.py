@@ -6,17 +6,14 @@ force, so that neither knows of it and a broker without faults pays nothing.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 from bellwire_local.fault_plan import ConnectionPlan, Delivery, FaultPlan
 from bellwire_local.iot import limits
 from bellwire_local.iot.broker import Outlet
 from bellwire_local.iot.messages import Message
+from bellwire_local.iot.overtaking import Overtaking
 from bellwire_local.iot.session import Session
 from bellwire_local.iot.topics import matches
-
-_OVERTAKEN_WAIT_S: Final = 1.0
-"""How long a message waits for the one that is to overtake it before it goes all the same."""
 
 _SUBACK, _PUBLISH = 9, 3
 
@@ -43,7 +40,7 @@ class Misdelivery:
         self._begins_s: dict[str, float] = dict.fromkeys(session().filters, 0)
         self._due_s = 0.0
         self._waiting_bytes = 0
-        self._overtaken: list[bytes] = []
+        self._overtaking = Overtaking(outlet.send, loop)
 
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
@@ -100,25 +97,11 @@ class Misdelivery:
         self._write(encoded, delivery)
 
     def _write(self, encoded: bytes, delivery: Delivery) -> None:
-        copies = [encoded] * delivery.copies
-        if delivery.is_overtaken and not self._overtaken:
-            self._overtaken = copies
-            self._loop.call_later(_OVERTAKEN_WAIT_S, self._write_overtaken, copies)
-        else:
-            for copy in copies:
-                self.outlet.send(copy)
-            if copies:
-                self._write_overtaken(self._overtaken)
+        copies = (encoded,) * delivery.copies
+        self._overtaking.pass_on(copies, is_overtaken=delivery.is_overtaken)
         if delivery.is_last:
-            self._write_overtaken(self._overtaken)
+            self._overtaking.release()
             self._loop.call_soon(self._end)  # the broker may be in the middle of a fan-out
-
-    def _write_overtaken(self, copies: list[bytes]) -> None:
-        if copies is not self._overtaken:
-            return  # they went already
-        self._overtaken = []
-        for copy in copies:
-            self.outlet.send(copy)
 
 
 class Misannouncement:
@@ -134,29 +117,14 @@ class Misannouncement:
         plan: FaultPlan,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._publish = publish
         self._plan = plan
-        self._loop = loop
-        self._overtaken: list[Message] = []
+        self._overtaking = Overtaking(publish, loop)
 
     def __call__(self, event: Message) -> None:
         """Publish an event as the plan says."""
         announcement = self._plan.on_announcement()
-        events = [event] * announcement.copies
-        if announcement.is_overtaken and not self._overtaken:
-            self._overtaken = events
-            self._loop.call_later(_OVERTAKEN_WAIT_S, self._publish_overtaken, events)
-            return
-        for each in events:
-            self._publish(each)
-        self._publish_overtaken(self._overtaken)
-
-    def _publish_overtaken(self, events: list[Message]) -> None:
-        if events is not self._overtaken:
-            return  # they went already
-        self._overtaken = []
-        for each in events:
-            self._publish(each)
+        copies = (event,) * announcement.copies
+        self._overtaking.pass_on(copies, is_overtaken=announcement.is_overtaken)
 
 
 def topic_of(encoded: bytes) -> str:
