@@ -92,6 +92,27 @@ def test_a_delay_keeps_the_order(aws: "Aws", ask: SetFaults) -> None:
     assert time.monotonic() - begun_s >= 0.1
 
 
+@pytest.mark.parametrize("successor", ["off", "delay=1ms", "drop=0"])
+def test_what_a_delay_holds_back_comes_before_what_follows_its_end(
+    aws: "Aws", ask: SetFaults, successor: str
+) -> None:
+    ask("delay=1h")
+    listener = _listen(aws)
+    _publish(aws, "a", "b")
+    ask(successor)
+    _publish(aws, "c", "d")
+    assert _hear(listener, 4) == ["a", "b", "c", "d"]
+
+
+def test_the_overtaken_comes_before_what_follows_the_end(aws: "Aws", ask: SetFaults) -> None:
+    ask("reorder=1")
+    listener = _listen(aws)
+    _publish(aws, "a")
+    ask("off")
+    _publish(aws, "b")
+    assert _hear(listener, 2) == ["a", "b"]
+
+
 def test_answers_are_neither_lost_nor_late(aws: "Aws", ask: SetFaults) -> None:
     ask("drop=1,delay=60s")
     listener = aws.connect(aws.guest())
@@ -244,6 +265,20 @@ def test_lifecycle_events_come_after_their_successor(
 ) -> None:
     heard = _events(watching_aws, ask_watched, "lifecycle_swap=1", 3)
     assert heard == ["subscribed", "connected", "disconnected"]
+
+
+def test_an_overtaken_lifecycle_event_comes_before_what_follows_the_end(
+    watching_aws: "Aws", ask_watched: SetFaults
+) -> None:
+    job, guest = watching_aws.role("operator_role"), watching_aws.guest()
+    watcher = watching_aws.connect(job, "job-watcher")
+    assert watcher.subscribe(f"$aws/events/presence/+/{guest.identity_id}") == [0]
+    ask_watched("lifecycle_swap=1")
+    visitor = watching_aws.connect(guest)
+    ask_watched("off")
+    visitor.close()
+    heard = [watcher.next_message()[0].split("/")[3] for _ in range(2)]
+    assert heard == ["connected", "disconnected"]
 
 
 @pytest.fixture

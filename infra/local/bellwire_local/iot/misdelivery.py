@@ -5,7 +5,9 @@ force, so that neither knows of it and a broker without faults pays nothing.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bellwire_local.fault_plan import ConnectionPlan, Delivery, FaultPlan
 from bellwire_local.iot import limits
@@ -16,6 +18,13 @@ from bellwire_local.iot.session import Session
 from bellwire_local.iot.topics import matches
 
 _SUBACK, _PUBLISH = 9, 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    due_s: float
+    encoded: bytes
+    delivery: Delivery
 
 
 class Misdelivery:
@@ -38,8 +47,9 @@ class Misdelivery:
         self._end = end
         self._late_start_s = late_start_s
         self._begins_s: dict[str, float] = dict.fromkeys(session().filters, 0)
-        self._due_s = 0.0
-        self._waiting_bytes = 0
+        self._held: deque[_Held] = deque()
+        self._held_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._overtaking = Overtaking(outlet.send, loop)
 
     def send(self, encoded: bytes) -> None:
@@ -57,7 +67,7 @@ class Misdelivery:
     @property
     def is_stalled(self) -> bool:
         """See `broker.Outlet`; what is held back counts as well."""
-        too_many = self._waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
+        too_many = self._held_bytes > limits.STALLED_SUBSCRIBER_BYTES
         return too_many or self.outlet.is_stalled
 
     def pause_reading(self) -> None:
@@ -70,7 +80,18 @@ class Misdelivery:
 
     def close(self) -> None:
         """See `broker.Outlet`; what is held back is lost."""
+        self._stop_timer()
+        self._held.clear()
+        self._held_bytes = 0
+        self._overtaking.forget()
         self.outlet.close()
+
+    def release(self) -> None:
+        """Write at once, in its order, what is held back; to be called when the faults end."""
+        self._stop_timer()
+        while self._held:
+            self._write_first()
+        self._overtaking.release()
 
     def _note_filters(self, late_start_s: float) -> None:
         now_s = self._loop.time()
@@ -84,17 +105,34 @@ class Misdelivery:
         )
 
     def _deliver(self, encoded: bytes, delivery: Delivery) -> None:
-        due_s = max(self._loop.time() + delivery.delay_s, self._due_s)
-        self._due_s = due_s if delivery.delay_s or self._waiting_bytes else 0
-        if self._due_s:
-            self._waiting_bytes += len(encoded)
-            self._loop.call_at(due_s, self._release, encoded, delivery)
-        else:
+        if not self._held and not delivery.delay_s:
             self._write(encoded, delivery)
+            return
+        due_s = self._loop.time() + delivery.delay_s
+        if self._held:
+            due_s = max(due_s, self._held[-1].due_s)
+        self._held.append(_Held(due_s, encoded, delivery))
+        self._held_bytes += len(encoded)
+        if self._timer is None:
+            self._timer = self._loop.call_at(due_s, self._write_due)
 
-    def _release(self, encoded: bytes, delivery: Delivery) -> None:
-        self._waiting_bytes -= len(encoded)
-        self._write(encoded, delivery)
+    def _write_due(self) -> None:
+        self._timer = None
+        now_s = self._loop.time()
+        while self._held and self._held[0].due_s <= now_s:
+            self._write_first()
+        if self._held:
+            self._timer = self._loop.call_at(self._held[0].due_s, self._write_due)
+
+    def _write_first(self) -> None:
+        held = self._held.popleft()
+        self._held_bytes -= len(held.encoded)
+        self._write(held.encoded, held.delivery)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _write(self, encoded: bytes, delivery: Delivery) -> None:
         copies = (encoded,) * delivery.copies
@@ -125,6 +163,10 @@ class Misannouncement:
         announcement = self._plan.on_announcement()
         copies = (event,) * announcement.copies
         self._overtaking.pass_on(copies, is_overtaken=announcement.is_overtaken)
+
+    def release(self) -> None:
+        """Publish at once what waits for its successor; to be called when the faults end."""
+        self._overtaking.release()
 
 
 def topic_of(encoded: bytes) -> str:
