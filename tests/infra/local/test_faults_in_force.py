@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from bellwire_local.faults import CUT_REASONS, read_faults
 from bellwire_local.iam.policies import PolicyDocument
+from bellwire_local.iot import mqtt
+from bellwire_local.iot.messages import Message
 from bellwire_local.iot.session import DisconnectReason
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
@@ -117,6 +119,24 @@ def test_answers_are_neither_lost_nor_late(aws: "Aws", ask: SetFaults) -> None:
     ask("drop=1,delay=60s")
     listener = aws.connect(aws.guest())
     assert listener.subscribe(TOPIC) == [0]
+
+
+def test_a_client_whose_messages_are_held_is_answered_and_told_why_it_ends(
+    aws_without_limits: "Aws",
+) -> None:
+    aws = aws_without_limits
+    broker, large = aws.stand_in.broker, Message(TOPIC, b"x" * 100_000)
+    aws.running.call(lambda: aws.stand_in.faults.set(read_faults("delay=1h", fresh_seed=7)))
+    raw = aws.connect_raw(signer := aws.guest())
+    raw.send(mqtt.encode(mqtt.Connect(signer.identity_id, version=mqtt.Version.V5)))
+    assert raw.read_frame()[:1] == b"\x20"
+    raw.send(mqtt.encode(mqtt.Subscribe(1, (mqtt.Wish(TOPIC),)), mqtt.Version.V5))
+    assert raw.read_frame() == b"\x90\x04\0\x01\0\0"
+    assert aws.running.call(lambda: sum(broker.publish(large) for _ in range(20))) == 11  # 1 MiB
+    raw.send(mqtt.encode(mqtt.PingReq()))
+    assert raw.read_frame() == b"\xd0\0"
+    assert aws.running.call(lambda: broker.disconnect(signer.identity_id))
+    assert raw.read_frame() == b"\xe0\x01\x98"  # administrative action
 
 
 def test_the_same_seed_loses_the_same_messages(aws: "Aws", ask: SetFaults) -> None:

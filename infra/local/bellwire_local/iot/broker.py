@@ -268,7 +268,7 @@ class Broker:
             self.announcer(event)
 
     def _answer(self, connection: Connection, packet: Packet) -> None:
-        if connection.outlet.is_stalled:  # answers cannot be dropped, nor may they pile up
+        if connection.outlet.is_unread:  # answers cannot be dropped, nor may they pile up
             detail = "it asks on without reading the answers"
             self.end(connection, DisconnectReason.CLIENT_ERROR, detail)
         elif connection.is_open:
@@ -287,7 +287,7 @@ class Broker:
             return
         is_initiated = effect.reason is DisconnectReason.CLIENT_INITIATED_DISCONNECT
         farewell = farewell_for(connection.session, effect)
-        if farewell is not None and not connection.outlet.is_stalled:
+        if farewell is not None and not connection.outlet.is_unread:
             connection.outlet.send(encode(farewell, connection.session.version))
         self._forget(connection, effect.reason, effect.detail, is_client_initiated=is_initiated)
         connection.outlet.close()

@@ -70,6 +70,11 @@ class Misdelivery:
         too_many = self._held_bytes > limits.STALLED_SUBSCRIBER_BYTES
         return too_many or self.outlet.is_stalled
 
+    @property
+    def is_unread(self) -> bool:
+        """See `broker.Outlet`; what is held back the client cannot read."""
+        return self.outlet.is_unread
+
     def pause_reading(self) -> None:
         """See `broker.Outlet`."""
         self.outlet.pause_reading()

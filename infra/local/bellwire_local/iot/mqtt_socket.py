@@ -147,6 +147,11 @@ class MqttSocket(WSListener):
         """Remember that the client keeps up again."""
         self.is_stalled = False
 
+    @property
+    def is_unread(self) -> bool:
+        """See `broker.Outlet`."""
+        return self.is_stalled
+
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
         unsent = self._unsent
