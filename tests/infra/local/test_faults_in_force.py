@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from bellwire_local.faults import CUT_REASONS, read_faults
 from bellwire_local.iam.policies import PolicyDocument
@@ -61,6 +62,20 @@ def test_what_is_dropped_does_not_come_and_what_follows_the_end_does(
     ask("off")
     _publish(aws, "found")
     assert _hear(listener, 1) == ["found"]
+
+
+@pytest.mark.parametrize("faults", ["drop=1", "late_start=1h"])
+def test_nothing_of_qos_1_is_lost(aws: "Aws", ask: SetFaults, faults: str) -> None:
+    ask(faults)
+    guest = aws.guest()
+    listener = aws.start_connecting(guest, guest.identity_id, MQTTProtocolVersion.MQTTv5)
+    assert listener.connected.get(timeout=10) == 0
+    listener.paho.subscribe(TOPIC, 1)
+    assert listener.acknowledged.get(timeout=10) == [1]
+    job = aws.iot_data(aws.role("publisher_role"))
+    for payload in (b"a", b"b"):
+        job.publish(topic=TOPIC, payload=payload, qos=1)
+    assert _hear(listener, 2) == ["a", "b"]
 
 
 def test_what_is_duplicated_comes_twice(aws: "Aws", ask: SetFaults) -> None:

@@ -19,6 +19,9 @@ from bellwire_local.iot.topics import matches
 
 _SUBACK, _PUBLISH = 9, 3
 
+_QOS_BITS = 0b0110
+"""Source: [MQTT-3.3.1-4] and figure 3.10."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -28,7 +31,11 @@ class _Held:
 
 
 class Misdelivery:
-    """An outlet before an outlet. Answers pass; messages (PUBLISH) meet the plan."""
+    """An outlet before an outlet. Answers pass; messages (PUBLISH) meet the plan.
+
+    Of QoS 1 nothing is lost: nobody would acknowledge it, and it would keep its place in the
+    client's window, with MQTT 5 for an hour.
+    """
 
     def __init__(
         self,
@@ -54,15 +61,15 @@ class Misdelivery:
 
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
-        kind = encoded[0] >> 4
+        kind, is_qos_0 = encoded[0] >> 4, not encoded[0] & _QOS_BITS
         if kind != _PUBLISH:
             self.outlet.send(encoded)
             if kind == _SUBACK and self._late_start_s is not None:
                 self._note_filters(self._late_start_s)
             return
-        if self._late_start_s is not None and not self._has_begun(topic_of(encoded)):
+        if is_qos_0 and not self._has_begun(encoded):
             return
-        self._deliver(encoded, self._plan.on_delivery())
+        self._deliver(encoded, self._plan.on_delivery(may_be_lost=is_qos_0))
 
     @property
     def is_stalled(self) -> bool:
@@ -103,8 +110,10 @@ class Misdelivery:
         filters = self._session().filters
         self._begins_s = {name: self._begins_s.get(name, now_s + late_start_s) for name in filters}
 
-    def _has_begun(self, topic: str) -> bool:
-        now_s = self._loop.time()
+    def _has_begun(self, encoded: bytes) -> bool:
+        if self._late_start_s is None:
+            return True
+        now_s, topic = self._loop.time(), topic_of(encoded)
         return any(
             begins_s <= now_s and matches(name, topic) for name, begins_s in self._begins_s.items()
         )
