@@ -185,6 +185,27 @@ def test_a_late_start_mutes_a_new_filter_and_no_older_one(aws: "Aws", ask: SetFa
     assert listener.next_message() == ("dev/public/late", b"in time")
 
 
+def test_a_late_start_does_not_lose_what_is_retained(aws: "Aws", ask: SetFaults) -> None:
+    ask("late_start=1h")
+    topic = "dev/public/retained/late"
+    broker, listener = aws.stand_in.broker, aws.connect(aws.guest())
+    aws.running.call(lambda: broker.publish(Message(topic, b"state", retain=True)))
+    assert listener.subscribe(topic) == [0]
+    assert listener.next_message() == (topic, b"state")
+    aws.running.call(lambda: broker.publish(Message(topic, b"", retain=True)))
+
+
+def test_a_late_start_is_as_late_for_a_filter_that_comes_again(aws: "Aws", ask: SetFaults) -> None:
+    listener = _listen(aws)
+    ask("late_start=1h")
+    listener.paho.unsubscribe(TOPIC)
+    assert listener.subscribe(TOPIC) == [0]
+    _publish(aws, "missed")
+    ask("off")
+    _publish(aws, "heard")
+    assert _hear(listener, 1) == ["heard"]
+
+
 @pytest.mark.parametrize("text", ["cut_after=100ms", "ttl=100ms"])
 def test_a_connection_is_cut_in_time_also_one_that_was_open(
     aws: "Aws", ask: SetFaults, text: str

@@ -17,10 +17,10 @@ from bellwire_local.iot.overtaking import Overtaking
 from bellwire_local.iot.session import Session
 from bellwire_local.iot.topics import matches
 
-_SUBACK, _PUBLISH = 9, 3
+_PUBLISH, _SUBACK, _UNSUBACK = 3, 9, 11
 
-_QOS_BITS = 0b0110
-"""Source: [MQTT-3.3.1-4] and figure 3.10."""
+_QOS_BITS, _RETAIN_BIT = 0b0110, 0b0001
+"""Source: MQTT 3.1.1, figure 3.10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Misdelivery:
     """An outlet before an outlet. Answers pass; messages (PUBLISH) meet the plan.
 
     Of QoS 1 nothing is lost: nobody would acknowledge it, and it would keep its place in the
-    client's window, with MQTT 5 for an hour.
+    client's window, with MQTT 5 for an hour. What is retained answers a SUBSCRIBE, and a filter
+    that begins late does not lose it.
     """
 
     def __init__(
@@ -64,10 +65,11 @@ class Misdelivery:
         kind, is_qos_0 = encoded[0] >> 4, not encoded[0] & _QOS_BITS
         if kind != _PUBLISH:
             self.outlet.send(encoded)
-            if kind == _SUBACK and self._late_start_s is not None:
+            if kind in (_SUBACK, _UNSUBACK) and self._late_start_s is not None:
                 self._note_filters(self._late_start_s)
             return
-        if is_qos_0 and not self._has_begun(encoded):
+        is_retained = encoded[0] & _RETAIN_BIT
+        if is_qos_0 and not is_retained and not self._has_begun(encoded):
             return
         self._deliver(encoded, self._plan.on_delivery(may_be_lost=is_qos_0))
 
