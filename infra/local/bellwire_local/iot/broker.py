@@ -104,7 +104,7 @@ class Broker:
         """Act on bytes from a client; whatever they are, only that client can be hurt."""
         if not connection.is_open:
             return
-        self._count_inbound(connection, len(received))
+        self.count_inbound(connection, len(received))
         may_go_on = connection.session.client_id is not None or self._may_pipeline
         try:
             for packet in connection.decoder.feed(received):
@@ -118,6 +118,14 @@ class Broker:
         except MalformedPacket as fault:
             hang_up = HangUp(DisconnectReason.CLIENT_ERROR, str(fault), fault.reason)
             self._hang_up(connection, hang_up)
+
+    def count_inbound(self, connection: Connection, size_bytes: int) -> None:
+        """Slow down a client that sends more than its throughput; nothing of it is lost."""
+        now_s = self._monotonic_s()
+        connection.throughput.overdraw(now_s, size_bytes)
+        if connection.is_read and connection.throughput.is_overdrawn(now_s):
+            connection.is_read = False
+            connection.outlet.pause_reading()
 
     def reject(self, connection: Connection, detail: str) -> None:
         """End a connection whose client sent something that is not MQTT at all."""
@@ -209,14 +217,6 @@ class Broker:
             may_publish_now=may_publish_now,
         )
 
-    def _count_inbound(self, connection: Connection, size_bytes: int) -> None:
-        """Slow down a client that sends more than its throughput; nothing of it is lost."""
-        now_s = self._monotonic_s()
-        connection.throughput.overdraw(now_s, size_bytes)
-        if connection.is_read and connection.throughput.is_overdrawn(now_s):
-            connection.is_read = False
-            connection.outlet.pause_reading()
-
     def _handle(self, connection: Connection, packet: Packet) -> None:
         if restarts_keep_alive(packet):
             connection.alive_s = self._monotonic_s()
@@ -268,7 +268,7 @@ class Broker:
             self.announcer(event)
 
     def _answer(self, connection: Connection, packet: Packet) -> None:
-        if connection.outlet.is_stalled:  # answers cannot be dropped, nor may they pile up
+        if connection.outlet.is_unread:  # answers cannot be dropped, nor may they pile up
             detail = "it asks on without reading the answers"
             self.end(connection, DisconnectReason.CLIENT_ERROR, detail)
         elif connection.is_open:
@@ -287,7 +287,7 @@ class Broker:
             return
         is_initiated = effect.reason is DisconnectReason.CLIENT_INITIATED_DISCONNECT
         farewell = farewell_for(connection.session, effect)
-        if farewell is not None and not connection.outlet.is_stalled:
+        if farewell is not None and not connection.outlet.is_unread:
             connection.outlet.send(encode(farewell, connection.session.version))
         self._forget(connection, effect.reason, effect.detail, is_client_initiated=is_initiated)
         connection.outlet.close()

@@ -21,6 +21,10 @@ class Outlet(Protocol):
     def is_stalled(self) -> bool:
         """Whether so much waits to be written already that messages are to be dropped."""
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether the client leaves so much unread that answers would pile up as well."""
+
     def close(self) -> None:
         """Write what waits, then end the connection; `Broker.lose` need not follow."""
 
