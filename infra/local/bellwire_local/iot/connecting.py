@@ -121,12 +121,15 @@ def _refuse(
 ) -> tuple[Effect, ...]:
     """Word a refusal; before MQTT 5 AWS closes the connection without a CONNACK.
 
+    `detail` is for the log alone: no text about rights reaches a client of AWS, and what a client
+    sent may be longer than it could be told.
     Source: https://github.com/aws/aws-iot-device-sdk-js-v2/issues/101
     """
     end = HangUp(reason, detail, code)
     if packet.version is not p.Version.V5:
         return (end,)
-    return Send(p.ConnAck(code, properties=p.Properties(reason_string=said or detail))), end
+    properties = p.NO_PROPERTIES if said is None else p.Properties(reason_string=said)
+    return Send(p.ConnAck(code, properties=properties)), end
 
 
 def _accept(session: Session, packet: p.Connect, rules: Rules) -> Step:

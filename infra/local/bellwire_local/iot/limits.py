@@ -20,7 +20,10 @@ def quota(
 ) -> int:
     """Declare one quota of `Limits`; `lifted` is what stands there when quotas are off.
 
-    `lifted` is finite where MQTT itself or our memory sets a bound.
+    `lifted` is finite where MQTT itself, our memory or our time sets a bound: one packet must not
+    occupy the loop. A client id stands in the topics of its events, so that it must be shorter
+    than MQTT's 65,535 bytes; a topic may be written a hundred thousand times for one chunk of
+    PUBLISHes that name it by its alias.
     """
     about = {"unit": unit, "source": source, "is_adjustable": is_adjustable, "lifted": lifted}
     declared: int = field(default=number, metadata=about)
@@ -31,8 +34,8 @@ def quota(
 class Limits:
     """Every quota in force; the field's metadata holds unit and source."""
 
-    client_id_bytes: int = quota(128, "bytes of UTF-8", QUOTAS, lifted=65_535)
-    topic_bytes: int = quota(256, "bytes of UTF-8", QUOTAS, lifted=65_535)
+    client_id_bytes: int = quota(128, "bytes of UTF-8", QUOTAS, lifted=1_024)
+    topic_bytes: int = quota(256, "bytes of UTF-8", QUOTAS, lifted=1_024)
     topic_slashes: int = quota(7, "slashes", QUOTAS, lifted=127)
     payload_bytes: int = quota(131_072, "bytes", QUOTAS, lifted=1_048_576)
     filters_per_subscribe: int = quota(8, "filters", QUOTAS)

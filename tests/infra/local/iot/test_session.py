@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bellwire_local.iot import mqtt
 from bellwire_local.iot.choices import Choices
@@ -25,7 +27,9 @@ from bellwire_local.iot.effects import (
     TellSubscribed,
     TellUnsubscribed,
 )
+from bellwire_local.iot.lifecycle import Subject, unsubscribed_event
 from bellwire_local.iot.limits import OFF, STRICT, Limits
+from bellwire_local.iot.messages import packet_of
 from bellwire_local.iot.mqtt import Properties, Reason, Version, Wish
 from bellwire_local.iot.session import restarts_keep_alive, step
 
@@ -165,6 +169,42 @@ def test_refused_client_id_is_given_the_reason_that_aws_gives() -> None:
     _, effects = answer(Session(), mqtt.Connect("$GEN/1", version=Version.V5))
     said = Properties(reason_string="CONNACK:ClientId is invalid")
     assert effects[0] == Send(mqtt.ConnAck(0x85, properties=said))
+
+
+long_texts = st.builds(
+    lambda of, size: of * size, st.sampled_from("ab$#\x01"), st.integers(0, 65_535)
+)
+long_connects = st.builds(
+    mqtt.Connect,
+    long_texts,
+    will=st.none() | st.builds(mqtt.Will, long_texts, st.just(b""), st.integers(0, 2)),
+    version=st.sampled_from(Version),
+)
+
+
+@given(long_connects, st.sampled_from([allow, refuse]), st.sampled_from([STRICT, OFF]))
+def test_every_answer_to_a_connect_can_be_written(
+    packet: mqtt.Connect, may_do: MayDo, limits: Limits
+) -> None:
+    (received,) = mqtt.Decoder(1_000_000).feed(mqtt.encode(packet))
+    session, effects = answer(Session(), received, held_to(may_do, limits=limits))
+    for effect in effects:
+        if isinstance(effect, Send):
+            assert mqtt.encode(effect.packet, session.version)
+        if isinstance(effect, TakeOver | RefuseConnect):
+            subject = Subject(effect.client_id, "", "", 0)
+            assert mqtt.encode(packet_of(unsubscribed_event(subject, ()), 0))
+
+
+def test_refusal_repeats_nothing_of_what_the_client_sent() -> None:
+    will = mqtt.Will("$secret", b"")
+    for may_do in (allow, refuse):
+        _, effects = answer(
+            Session(), mqtt.Connect("me", version=Version.V5, will=will), held_to(may_do)
+        )
+        (connack,) = [effect.packet for effect in effects if isinstance(effect, Send)]
+        assert isinstance(connack, mqtt.ConnAck)
+        assert connack.properties == mqtt.NO_PROPERTIES
 
 
 def test_empty_client_id_before_mqtt_5_needs_a_clean_session() -> None:
