@@ -145,12 +145,14 @@ class Broker:
             reason = DisconnectReason.CLIENT_INITIATED_DISCONNECT
             is_initiated = self._choices.close_frame_is_initiated
             detail = "the client closed the WebSocket"
-            self._forget(connection, reason, detail, is_client_initiated=is_initiated)
+            ended = self._forget(connection, reason, detail, is_client_initiated=is_initiated)
+            self._announce(ended)
 
     def lose(self, connection: Connection) -> None:
         """Forget a connection whose socket has ended without a word."""
         if connection.is_open:
-            self._forget(connection, DisconnectReason.CONNECTION_LOST, "the socket ended")
+            reason = DisconnectReason.CONNECTION_LOST
+            self._announce(self._forget(connection, reason, "the socket ended"))
 
     def publish(self, message: Message, *, publisher: Connection | None = None) -> int:
         """Deliver a message to whoever subscribes to its topic and may receive it.
@@ -166,17 +168,23 @@ class Broker:
         """End what is overdue, send what had to wait; to be called about once a second."""
         now_s = self._monotonic_s()
         for connection in self.connections:
-            overdue = find_overdue(connection, now_s)
-            if overdue is not None:
-                self._hang_up(connection, overdue)
-                continue
-            if not connection.is_read and not connection.throughput.is_overdrawn(now_s):
-                connection.is_read = True
-                connection.outlet.resume_reading()
-            self._dispatcher.catch_up(connection)
+            try:
+                self._expire(connection, now_s)
+            except Exception:  # one connection's trouble is not that of those behind it
+                logger.exception("%s: expiry met what nobody foresaw", connection)
         self._connects.forget(now_s)
         self._registry.forget()
         self.retained.forget_expired()
+
+    def _expire(self, connection: Connection, now_s: float) -> None:
+        overdue = find_overdue(connection, now_s)
+        if overdue is not None:
+            self._hang_up(connection, overdue)
+            return
+        if not connection.is_read and not connection.throughput.is_overdrawn(now_s):
+            connection.is_read = True
+            connection.outlet.resume_reading()
+        self._dispatcher.catch_up(connection)
 
     def close(self) -> None:
         """End every connection."""
@@ -289,8 +297,11 @@ class Broker:
         farewell = farewell_for(connection.session, effect)
         if farewell is not None and not connection.outlet.is_stalled:
             connection.outlet.send(encode(farewell, connection.session.version))
-        self._forget(connection, effect.reason, effect.detail, is_client_initiated=is_initiated)
-        connection.outlet.close()
+        ended = self._forget(
+            connection, effect.reason, effect.detail, is_client_initiated=is_initiated
+        )
+        connection.outlet.close()  # first: whatever comes of the event, the socket is closed
+        self._announce(ended)
 
     def _forget(
         self,
@@ -299,14 +310,14 @@ class Broker:
         detail: str,
         *,
         is_client_initiated: bool = False,
-    ) -> None:
+    ) -> Message | None:
+        """Take a connection out of everything; return the event that tells of its end."""
         connection.is_open = False
         self._connections.pop(connection, None)
         for topic_filter in connection.session.filters:
             self._dispatcher.router.remove(connection, topic_filter)
         logger.info("disconnected: %s: %s, %s", connection, reason, detail)
-        event = self._registry.leave(connection, reason, is_client_initiated=is_client_initiated)
-        self._announce(event)
+        return self._registry.leave(connection, reason, is_client_initiated=is_client_initiated)
 
     def _send_retained(self, connection: Connection, wish: Wish) -> None:
         retained = self.retained.get(wish.topic_filter)

@@ -173,3 +173,20 @@ def test_deepest_topic_without_limits_is_within_reach() -> None:
     assert outlet.read() == [mqtt.Publish(topic, b"x" * 10_000)]
     world.say(connection, mqtt.Subscribe(2, (mqtt.Wish(topic + "/x"),)))
     assert outlet.is_closed
+
+
+def test_trouble_with_one_end_is_not_that_of_the_others(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, first = world.join("first")
+    _, second = world.join("second")
+
+    def fail(event: Message) -> None:
+        raise ValueError(event.topic)
+
+    world.broker.announcer = fail
+    world.now_s += 91
+    world.broker.expire()
+    assert (first.is_closed, second.is_closed) == (True, True)
+    assert world.broker.connections == ()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
