@@ -231,6 +231,8 @@ class Broker:
         connection.session, effects = step(connection.session, packet, connection.rules)
         for effect in effects:
             self._perform(connection, effect)
+            if not connection.is_open:  # the end has been told; nothing may be told after it
+                return
 
     def _may_do(self, connection: Connection, action: str, resource: str) -> bool:
         client_id = connection.session.client_id
