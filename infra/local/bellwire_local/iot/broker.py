@@ -167,6 +167,7 @@ class Broker:
     def expire(self) -> None:
         """End what is overdue, send what had to wait; to be called about once a second."""
         now_s = self._monotonic_s()
+        self._forget_stale_decisions()
         for connection in self.connections:
             try:
                 self._expire(connection, now_s)
@@ -255,6 +256,7 @@ class Broker:
             case Send(answer):
                 self._answer(connection, answer)
             case Acknowledged(packet_id):
+                self._forget_stale_decisions()  # what it makes room for is decided anew
                 self._dispatcher.take_receipt(connection, packet_id)
             case TakeOver(client_id):
                 self._take_over(connection, client_id)

@@ -98,7 +98,10 @@ class Dispatcher:
             self.discard(connection)
             return False
         if connection.outbound is None:
-            connection.outbound = Outbound(connection.session.receive_maximum)
+            connection.outbound = Outbound(
+                connection.session.receive_maximum,
+                lambda topic: self._may_receive(connection, topic),
+            )
         if not connection.outbound.offer(delivery):
             self._drop(connection)
             return False
@@ -126,10 +129,8 @@ class Dispatcher:
             return
         times = self._now()
         outbound.give_up(times.monotonic_s, self._limits.redelivery_s)
-        may_repeat = self._choices.redelivers_to_v5 or not connection.session.is_v5
-        if may_repeat and not connection.outlet.is_stalled:
-            for packet in outbound.redeliver(times):
-                self._write(connection, packet, times)
+        if self._choices.redelivers_to_v5 or not connection.session.is_v5:
+            outbound.repeat(times.monotonic_s)
         self._pump(connection, outbound, times)
 
     def take_receipt(self, connection: Connection, packet_id: int) -> None:

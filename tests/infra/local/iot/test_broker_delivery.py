@@ -85,6 +85,41 @@ def test_missing_receipt_brings_the_message_again(
     assert outlet.read() == (sent if is_repeated else [])
 
 
+def test_repetition_keeps_to_the_throughput(world: World) -> None:
+    connection, outlet = world.join("c", Wish("a", 1))
+    for _ in range(20):
+        world.broker.publish(Message("a", b"x" * 131_072, 1))
+        world.now_s += 0.3
+        world.broker.expire()
+    assert len(outlet.read()) == 20
+    world.now_s += 30
+    world.broker.expire()
+    assert len(outlet.read()) == 4  # 512 KiB, and heads
+    world.now_s += 1
+    world.broker.expire()
+    assert len(outlet.read()) == 4
+    outlet.stalled = True
+    world.now_s += 1
+    world.broker.expire()
+    assert outlet.read() == []
+    assert connection.is_open
+
+
+def test_queue_is_held_to_the_policy_in_force(world: World) -> None:
+    asked = Properties(receive_maximum=1)
+    connection, outlet = world.join("c", Wish("a", 1), version=Version.V5, properties=asked)
+    for payload in (b"1", b"2", b"3"):
+        world.broker.publish(Message("a", payload, 1))
+    assert outlet.read() == [Publish("a", b"1", 1, packet_id=1)]
+    world.authorizer.replace_role("role", role_allowing("arn:aws:iot:us-east-1:1:client/*"))
+    world.say(connection, PubAck(1))
+    world.broker.expire()
+    assert outlet.read() == []
+    world.authorizer.replace_role("role", role_allowing("*"))
+    world.broker.publish(Message("a", b"4", 1))
+    assert outlet.read() == [Publish("a", b"4", 1, packet_id=2)]
+
+
 def test_stalled_reader_gets_what_waited_once_it_reads(world: World) -> None:
     _, outlet = world.join("c", Wish("a", 1))
     outlet.stalled = True
