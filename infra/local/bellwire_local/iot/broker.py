@@ -31,7 +31,7 @@ from bellwire_local.iot.effects import (
 from bellwire_local.iot.farewells import farewell_for, find_overdue
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.messages import Message, receive_message
-from bellwire_local.iot.mqtt import MalformedPacket, Packet, Wish, encode
+from bellwire_local.iot.mqtt import MalformedPacket, Packet, Reason, Wish, encode
 from bellwire_local.iot.outbound import Times
 from bellwire_local.iot.rates import KeyedRates
 from bellwire_local.iot.registry import Registry
@@ -284,7 +284,18 @@ class Broker:
             detail = "it asks on without reading the answers"
             self.end(connection, DisconnectReason.CLIENT_ERROR, detail)
         elif connection.is_open:
-            connection.outlet.send(encode(packet, connection.session.version))
+            self._write(connection, packet)
+
+    def _write(self, connection: Connection, packet: Packet) -> None:
+        """Write an answer, or end the connection of a client that cannot take it."""
+        encoded = encode(packet, connection.session.version)
+        if connection.session.can_take(encoded):
+            connection.outlet.send(encoded)
+            return
+        most = connection.session.maximum_packet_bytes
+        found = f"{type(packet).__name__} has {len(encoded)} bytes; it takes at most {most}"
+        hang_up = HangUp(DisconnectReason.CLIENT_ERROR, found, Reason.PACKET_TOO_LARGE)
+        self._hang_up(connection, hang_up)
 
     def _take_over(self, connection: Connection, client_id: str) -> None:
         older = self._registry.find(client_id)
@@ -300,7 +311,9 @@ class Broker:
         is_initiated = effect.reason is DisconnectReason.CLIENT_INITIATED_DISCONNECT
         farewell = farewell_for(connection.session, effect)
         if farewell is not None and not connection.outlet.is_stalled:
-            connection.outlet.send(encode(farewell, connection.session.version))
+            encoded = encode(farewell, connection.session.version)
+            if connection.session.can_take(encoded):
+                connection.outlet.send(encoded)
         ended = self._forget(
             connection, effect.reason, effect.detail, is_client_initiated=is_initiated
         )

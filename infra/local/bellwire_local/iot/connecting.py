@@ -18,6 +18,7 @@ from bellwire_local.iot.effects import (
     TakeOver,
     client_error,
 )
+from bellwire_local.iot.mqtt import encode
 from bellwire_local.iot.mqtt import packets as p
 from bellwire_local.iot.topics import find_topic_fault, is_wildcard
 
@@ -33,7 +34,11 @@ def connect(session: Session, packet: p.Connect | p.UnsupportedConnect, rules: R
             Send(p.ConnAck(p.ReturnCode.UNACCEPTABLE_PROTOCOL)),
             *client_error(f"{found}; {expected} is expected"),
         )
-    asking = replace(session, version=packet.version)
+    asking = replace(
+        session,
+        version=packet.version,
+        maximum_packet_bytes=packet.properties.maximum_packet_bytes,
+    )
     refusal = _find_fault(packet, rules) or _find_denial(packet, rules)
     return (asking, refusal) if refusal else _accept(asking, packet, rules)
 
@@ -134,19 +139,21 @@ def _refuse(
 
 def _accept(session: Session, packet: p.Connect, rules: Rules) -> Step:
     client_id = packet.client_id or rules.assigned_id
-    asked = packet.properties
+    asked_window = packet.properties.receive_maximum or rules.limits.unacknowledged
     accepted = replace(
         session,
         client_id=client_id,
         keep_alive_s=effective_keep_alive_s(packet.keep_alive_s),
-        receive_maximum=min(
-            asked.receive_maximum or rules.limits.unacknowledged, rules.limits.unacknowledged
-        ),
-        maximum_packet_bytes=asked.maximum_packet_bytes,
+        receive_maximum=min(asked_window, rules.limits.unacknowledged),
     )
     answer = p.ConnAck()  # [MQTT-3.2.2-1]: what was a session is not kept, so none is present
     if session.is_v5:
         answer = p.ConnAck(properties=_server_properties(accepted, packet, rules))
+    encoded = encode(answer, session.version)
+    if not session.can_take(encoded):
+        most = session.maximum_packet_bytes
+        detail = f"it takes packets of at most {most} bytes; CONNACK has {len(encoded)}"
+        return session, _refuse(packet, p.Reason.PACKET_TOO_LARGE, detail)
     return accepted, (TakeOver(client_id), Send(answer))
 
 

@@ -13,7 +13,7 @@ from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.connections import Connection
 from bellwire_local.iot.limits import Limits
 from bellwire_local.iot.messages import Message, packet_of
-from bellwire_local.iot.mqtt import Packet, encode
+from bellwire_local.iot.mqtt import encode
 from bellwire_local.iot.outbound import Delivery, Outbound, Times
 from bellwire_local.iot.routing import ROUTES_KEPT, Audience, Route, Router
 
@@ -115,10 +115,13 @@ class Dispatcher:
             packet = outbound.take(times)
             if packet is None:
                 return
-            self._write(connection, packet, times)
+            encoded = encode(packet, connection.session.version)
+            if connection.session.can_take(encoded):
+                self._write(connection, encoded, times)
+            else:  # MQTT 5, 3.1.2.11.4: "behave as if it had completed sending that" message
+                outbound.acknowledge(packet.packet_id)
 
-    def _write(self, connection: Connection, packet: Packet, times: Times) -> None:
-        encoded = encode(packet, connection.session.version)
+    def _write(self, connection: Connection, encoded: bytes, times: Times) -> None:
         connection.throughput.overdraw(times.monotonic_s, len(encoded))
         connection.outlet.send(encoded)
 

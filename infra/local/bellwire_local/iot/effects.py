@@ -58,6 +58,11 @@ class Session:
         """Whether refusals can be put into words."""
         return self.version is p.Version.V5
 
+    def can_take(self, encoded: bytes) -> bool:
+        """Whether the client accepts a packet of that size. Source: MQTT 5 [MQTT-3.1.2-24]."""
+        most = self.maximum_packet_bytes
+        return most is None or len(encoded) <= most
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

@@ -153,11 +153,47 @@ def test_no_local_spares_only_the_publisher(world: World) -> None:
 
 
 def test_packet_larger_than_the_client_takes_is_not_sent(world: World) -> None:
-    asked = Properties(maximum_packet_bytes=20)
+    asked = Properties(maximum_packet_bytes=40)
     _, outlet = world.join("c", "a", version=Version.V5, properties=asked)
-    assert world.broker.publish(Message("a", b"x" * 14)) == 1  # 2 + 2 + 1 + 1 and the payload
-    assert world.broker.publish(Message("a", b"x" * 15)) == 0
-    assert outlet.read() == [Publish("a", b"x" * 14)]
+    assert world.broker.publish(Message("a", b"x" * 34)) == 1  # 2 + 2 + 1 + 1 and the payload
+    assert world.broker.publish(Message("a", b"x" * 35)) == 0
+    assert outlet.read() == [Publish("a", b"x" * 34)]
+
+
+def test_size_is_that_of_the_packet_that_is_sent(world: World) -> None:
+    asked = Properties(maximum_packet_bytes=40)
+    connection, outlet = world.join("c", Wish("a", 1), version=Version.V5, properties=asked)
+    world.broker.publish(Message("a", b"x" * 33, 1))  # one too many, with its packet id
+    world.broker.publish(Message("a", b"x" * 32, 1, retain=True))
+    assert outlet.read() == [Publish("a", b"x" * 32, 1, packet_id=2)]
+    assert connection.outbound is not None
+    assert connection.outbound.unacknowledged == 1
+    world.broker.publish(Message("a", b"x" * 33, 1, retain=True))
+    outlet.read()
+    world.say(connection, mqtt.Subscribe(2, (Wish("a", 1),)))
+    assert outlet.read() == [mqtt.SubAck(2, (1,))]
+
+
+@pytest.mark.parametrize(("most", "answers"), [(4, []), (5, [mqtt.ConnAck(0x95)])])
+def test_client_that_cannot_take_connack_is_refused(
+    world: World, most: int, answers: list[mqtt.Packet]
+) -> None:
+    connection, outlet = world.open(Version.V5)
+    asked = Properties(maximum_packet_bytes=most)
+    world.say(connection, mqtt.Connect("c", version=Version.V5, properties=asked))
+    assert outlet.read() == answers
+    assert outlet.is_closed
+    assert world.broker.find_past("c") is None
+
+
+def test_client_that_cannot_take_an_answer_is_ended(world: World) -> None:
+    asked = Properties(maximum_packet_bytes=40)
+    connection, outlet = world.join("c", version=Version.V5, properties=asked)
+    world.say(connection, mqtt.Unsubscribe(1, ("a",) * 35))
+    assert outlet.read() == [mqtt.UnsubAck(1, (0x11,) * 35)]
+    world.say(connection, mqtt.Unsubscribe(1, ("a",) * 36))
+    assert outlet.read() == [mqtt.Disconnect(0x95)]
+    assert outlet.is_closed
 
 
 def test_retained_message_comes_with_the_flag_and_live_ones_without(world: World) -> None:
