@@ -46,8 +46,9 @@ class Dispatcher:
         delivered = 0
         for audience, members in self._permitted_route(message.topic):
             readers: Iterable[Connection] = members
-            if audience.no_local and publisher is not None:  # MQTT 5 [MQTT-3.8.3-3]
-                readers = [reader for reader in members if reader is not publisher]
+            if audience.hears != "all":  # MQTT 5 [MQTT-3.8.3-3]
+                is_own = audience.hears == "own"
+                readers = [reader for reader in members if (reader is publisher) is is_own]
             delivered += self._deliver(message, audience, readers, times)
         return delivered
 

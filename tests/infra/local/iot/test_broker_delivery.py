@@ -152,6 +152,27 @@ def test_no_local_spares_only_the_publisher(world: World) -> None:
     assert spared.read() == [Publish("a", b"over HTTPS")]
 
 
+# What a client of two overlapping filters gets: the QoS of its own message and of another's.
+@pytest.mark.parametrize(
+    ("silent", "other", "own_qos", "others_qos"),
+    [(0, 0, 0, 0), (1, 0, 0, 1), (0, 1, 1, 1), (1, 1, 1, 1)],
+)
+@pytest.mark.parametrize("is_silent_first", [True, False])
+def test_no_local_of_one_filter_keeps_nothing_from_another(
+    world: World, silent: int, other: int, own_qos: int, others_qos: int, *, is_silent_first: bool
+) -> None:
+    wishes = [Wish("a/#", silent, no_local=True), Wish("+/b", other)]
+    wishes = wishes if is_silent_first else wishes[::-1]
+    connection, outlet = world.join("c", *wishes, version=Version.V5)
+    world.say(connection, Publish("a/b", b"own", 1, packet_id=1))
+    world.broker.publish(Message("a/b", b"other's", 1))
+    got = [packet for packet in outlet.read() if isinstance(packet, Publish)]
+    assert [(packet.payload, packet.qos) for packet in got] == [
+        (b"own", own_qos),
+        (b"other's", others_qos),
+    ]
+
+
 def test_packet_larger_than_the_client_takes_is_not_sent(world: World) -> None:
     asked = Properties(maximum_packet_bytes=40)
     _, outlet = world.join("c", "a", version=Version.V5, properties=asked)
