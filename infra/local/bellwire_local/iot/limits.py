@@ -119,6 +119,11 @@ WAITING_MESSAGES = 1_000
 """How many messages of QoS 1 may wait for one subscriber's acknowledgements. Ours; what they may
 take together is `STALLED_SUBSCRIBER_BYTES`."""
 
+OUTBOUND_BYTES = 16_777_216
+"""What may wait for one subscriber, or for its acknowledgement, all together. Ours: a hundred of
+the longest packets and `STALLED_SUBSCRIBER_BYTES` stay below it, so that only those without quotas
+meet it."""
+
 PAST_CONNECTION_S = 1_800
 """How long a disconnected client is remembered.
 Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_GetConnection.html"""

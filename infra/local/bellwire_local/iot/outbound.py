@@ -5,7 +5,7 @@ Pure: time is given and packets are returned; the `broker` writes them.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bellwire_local.iot import limits
 from bellwire_local.iot.messages import Message, packet_of
@@ -21,6 +21,11 @@ class Delivery:
     message: Message
     qos: int
     retain: bool
+    size_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Measure it once: the same one goes to many."""
+        object.__setattr__(self, "size_bytes", self.message.size_bytes)
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class Outbound:
         self._may_receive = may_receive
         self._waiting: deque[Delivery] = deque()
         self._waiting_bytes = 0
+        self._unacknowledged_bytes = 0
         self._unacknowledged: dict[int, _Unacknowledged] = {}
         self._due: dict[int, None] = {}  # in the order of their turn
         self._last_packet_id = 0
@@ -63,12 +69,15 @@ class Outbound:
 
     def offer(self, delivery: Delivery) -> bool:
         """Put a delivery at the end of the queue, unless it is full."""
-        size_bytes = delivery.message.size_bytes
-        is_full = len(self._waiting) >= limits.WAITING_MESSAGES
-        if is_full or self._waiting_bytes + size_bytes > limits.STALLED_SUBSCRIBER_BYTES:
+        waiting_bytes = self._waiting_bytes + delivery.size_bytes
+        if (
+            len(self._waiting) >= limits.WAITING_MESSAGES
+            or waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
+            or waiting_bytes + self._unacknowledged_bytes > limits.OUTBOUND_BYTES
+        ):
             return False
         self._waiting.append(delivery)
-        self._waiting_bytes += size_bytes
+        self._waiting_bytes = waiting_bytes
         return True
 
     def take(self, times: Times) -> Publish | None:
@@ -84,15 +93,17 @@ class Outbound:
             if delivery.qos and len(self._unacknowledged) >= self._window:
                 return None
             self._waiting.popleft()
-            self._waiting_bytes -= delivery.message.size_bytes
+            self._waiting_bytes -= delivery.size_bytes
             if self._may_leave(delivery.message, times):
                 return self._begin(delivery, times)
         return None
 
     def acknowledge(self, packet_id: int) -> None:
         """Take a PUBACK; one that nothing waits for changes nothing."""
-        self._unacknowledged.pop(packet_id, None)
-        self._due.pop(packet_id, None)
+        sent = self._unacknowledged.pop(packet_id, None)
+        if sent is not None:
+            self._due.pop(packet_id, None)
+            self._unacknowledged_bytes -= sent.delivery.size_bytes
 
     def give_up(self, now_s: float, after_s: float) -> None:
         """Forget what has been unacknowledged for too long.
@@ -132,6 +143,7 @@ class Outbound:
         packet_id = self._next_packet_id()
         now_s = times.monotonic_s
         self._unacknowledged[packet_id] = _Unacknowledged(delivery, now_s, now_s)
+        self._unacknowledged_bytes += delivery.size_bytes
         return _word(delivery, times, packet_id)
 
     def _next_packet_id(self) -> int:

@@ -39,6 +39,28 @@ def test_waiting_messages_are_bounded_in_number_and_bytes() -> None:
     assert outbound.offer(loud(b"x"))
 
 
+def test_unacknowledged_messages_count_until_their_receipt() -> None:
+    outbound = Outbound(window=65_535)
+    for _ in range(32):
+        assert outbound.offer(loud(b"x" * 524_287))  # half a MiB, with its topic
+        assert outbound.take(at(0)) is not None
+    assert not outbound.offer(loud(b""))
+    outbound.acknowledge(1)
+    assert outbound.offer(loud(b"x" * 524_287))
+
+
+def test_properties_count_as_much_as_payload() -> None:
+    half = "x" * 262_000
+    said = Properties(user_properties=((half, half), ("", "")))
+    outbound = Outbound(window=1)
+    offers = [Delivery(Message("a", b"", 1, properties=said), 1, retain=False)] * 2
+    assert [outbound.offer(offer) for offer in offers] == [True, True]
+    assert not outbound.offer(loud(b"x" * 318))
+    assert outbound.offer(loud(b"x" * 317))
+    said = Properties(content_type="x" * 100, response_topic="y" * 10, correlation_data=b"z")
+    assert Message("a", b"12", properties=said).size_bytes == 114
+
+
 def test_what_is_not_acknowledged_comes_again_without_dup_for_an_hour() -> None:
     outbound = Outbound(window=2)
 
