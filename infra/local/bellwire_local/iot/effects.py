@@ -47,7 +47,7 @@ class Session:
 
     client_id: str | None = None
     keep_alive_s: int = limits.KEEP_ALIVE_MAX_S
-    filters: Mapping[str, p.Wish] = field(default_factory=lambda: MappingProxyType({}))
+    filters: MappingProxyType[str, p.Wish] = field(default_factory=lambda: MappingProxyType({}))
     version: p.Version = p.Version.V3_1_1
     aliases: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     receive_maximum: int = STRICT.unacknowledged

@@ -38,8 +38,8 @@ class Limits:
     topic_bytes: int = quota(256, "bytes of UTF-8", QUOTAS, lifted=1_024)
     topic_slashes: int = quota(7, "slashes", QUOTAS, lifted=127)
     payload_bytes: int = quota(131_072, "bytes", QUOTAS, lifted=1_048_576)
-    filters_per_subscribe: int = quota(8, "filters", QUOTAS)
-    subscriptions_per_connection: int = quota(50, "subscriptions", QUOTAS, lifted=10_000)
+    filters_per_subscribe: int = quota(8, "filters", QUOTAS, lifted=1_000)
+    subscriptions_per_connection: int = quota(50, "subscriptions", QUOTAS, lifted=1_000)
     publishes_per_s: int = quota(
         100, "publishes/s, in and out, per connection", QUOTAS, lifted=1 << 20
     )
@@ -123,6 +123,10 @@ OUTBOUND_BYTES = 16_777_216
 """What may wait for one subscriber, or for its acknowledgement, all together. Ours: a hundred of
 the longest packets and `STALLED_SUBSCRIBER_BYTES` stay below it, so that only those without quotas
 meet it."""
+
+FILTERS_PER_UNSUBSCRIBE = 1_000
+"""How many filters one UNSUBSCRIBE may name. Ours: AWS documents no figure; no connection has more
+subscriptions."""
 
 PAST_CONNECTION_S = 1_800
 """How long a disconnected client is remembered.

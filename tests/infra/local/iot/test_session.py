@@ -1,6 +1,7 @@
 """One client's conversation, packet by packet, without a broker."""
 
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -405,7 +406,7 @@ def test_denied_subscribe_may_end_the_connection() -> None:
 
 def subscribed_to(session: Session, count: int) -> Session:
     filters = {f"t{number}": Wish(f"t{number}") for number in range(count)}
-    return replace(session, filters=filters)
+    return replace(session, filters=MappingProxyType(filters))
 
 
 @pytest.mark.parametrize(("session", "code"), [(CONNECTED, 0x80), (CONNECTED_V5, 0x97)])
@@ -442,6 +443,20 @@ def test_when_retained_messages_are_sent(handling: int, *, is_new: bool, is_sent
 def test_wildcards_get_nothing_retained() -> None:
     _, effects = answer(CONNECTED, mqtt.Subscribe(1, (Wish("a/+"), Wish("#"))))
     assert not [effect for effect in effects if isinstance(effect, SendRetained)]
+
+
+def test_unsubscribe_that_stops_nothing_copies_nothing() -> None:
+    session, _ = answer(CONNECTED, mqtt.Subscribe(1, (Wish("a"),)))
+    after, effects = answer(session, mqtt.Unsubscribe(2, ("b",)))
+    assert after is session
+    assert effects == (Send(mqtt.UnsubAck(2)),)
+
+
+def test_unsubscribe_names_a_thousand_filters_at_most() -> None:
+    _, effects = answer(CONNECTED, mqtt.Unsubscribe(1, ("a",) * 1000))
+    assert effects == (Send(mqtt.UnsubAck(1)),)
+    _, effects = answer(CONNECTED, mqtt.Unsubscribe(1, ("a",) * 1001))
+    assert_client_error(effects, "1001 filters; at most 1000", Reason.QUOTA_EXCEEDED)
 
 
 def test_unsubscribe_is_answered_whatever_was_subscribed() -> None:
