@@ -83,7 +83,7 @@ class Connection:
         self.session_identifier = session_identifier
         self.version_number = 0
         self.session = Session()
-        self.decoder = Decoder(limits.packet_bytes)
+        self.decoder = Decoder(limits.packet_bytes, max_connect_bytes=limits.payload_bytes)
         self.is_open = True
         self.is_read = True
         self.dropped = 0

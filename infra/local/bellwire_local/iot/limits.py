@@ -37,7 +37,7 @@ class Limits:
     client_id_bytes: int = quota(128, "bytes of UTF-8", QUOTAS, lifted=1_024)
     topic_bytes: int = quota(256, "bytes of UTF-8", QUOTAS, lifted=1_024)
     topic_slashes: int = quota(7, "slashes", QUOTAS, lifted=127)
-    payload_bytes: int = quota(131_072, "bytes", QUOTAS, lifted=1_048_576)
+    payload_bytes: int = quota(131_072, "bytes, of CONNECT as a whole", QUOTAS, lifted=1_048_576)
     filters_per_subscribe: int = quota(8, "filters", QUOTAS, lifted=1_000)
     subscriptions_per_connection: int = quota(50, "subscriptions", QUOTAS, lifted=1_000)
     publishes_per_s: int = quota(

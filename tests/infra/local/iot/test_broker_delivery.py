@@ -338,6 +338,18 @@ def test_large_messages_are_delayed_beyond_the_throughput(world: World) -> None:
     assert len(outlet.read()) == 4
 
 
+@pytest.mark.parametrize(("size_bytes", "is_accepted"), [(131_072, True), (131_073, False)])
+def test_connect_is_no_longer_than_128_kib(
+    world: World, size_bytes: int, *, is_accepted: bool
+) -> None:
+    connection, outlet = world.open()
+    will = mqtt.Will("a", b"x" * 65_535)
+    packet = mqtt.Connect("c", username="u" * (size_bytes - 65_559), will=will)
+    assert len(mqtt.encode(packet)) == size_bytes
+    world.say(connection, packet)
+    assert outlet.is_closed is not is_accepted
+
+
 def test_one_connect_a_second_for_each_client_id(world: World) -> None:
     world.join("busy")
     world.now_s += 0.5

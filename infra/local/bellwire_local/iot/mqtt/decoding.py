@@ -22,9 +22,17 @@ class Decoder:
     is None and packets are read as those of 3.1.1. Who reads what a broker sends gives it.
     """
 
-    def __init__(self, max_packet_bytes: int, version: Version | None = None) -> None:
+    def __init__(
+        self,
+        max_packet_bytes: int,
+        version: Version | None = None,
+        *,
+        max_connect_bytes: int | None = None,
+    ) -> None:
         self.max_packet_bytes = max_packet_bytes
         """How large a packet may be, its fixed header included, as in MQTT 5, 3.1.2.11.4."""
+        self.max_connect_bytes = max_connect_bytes or max_packet_bytes
+        """How large CONNECT may be, measured likewise."""
         self.version = version
         self._rest = bytearray()
         self._wanted_bytes = 0
@@ -67,17 +75,18 @@ class Decoder:
                 return None
             length |= (stream[at] & 0x7F) << (7 * place)
             if stream[at] < 0x80:
-                self._check_size(at + 1 - start + length)
+                self._check_size(stream[start] >> 4, at + 1 - start + length)
                 return at + 1, at + 1 + length
         raise MalformedPacket(
             f"the remaining length takes more than {VARIABLE_INTEGER_BYTES} bytes"
         )
 
-    def _check_size(self, size_bytes: int) -> None:
-        if size_bytes > self.max_packet_bytes:
+    def _check_size(self, kind: int, size_bytes: int) -> None:
+        most = self.max_connect_bytes if kind == p.CONNECT else self.max_packet_bytes
+        if size_bytes > most:
             raise MalformedPacket(
-                f"a packet announces {size_bytes} bytes; "
-                f"at most {self.max_packet_bytes} are accepted",
+                f"a packet of type {kind} announces {size_bytes} bytes; "
+                f"at most {most} are accepted",
                 Reason.PACKET_TOO_LARGE,
             )
 
