@@ -12,6 +12,11 @@ from bellwire_local.iot.mqtt.fields import VARIABLE_INTEGER_BYTES, Cursor
 from bellwire_local.iot.mqtt.packets import MalformedPacket, Packet, Reason, Version
 from bellwire_local.iot.mqtt.properties import WILL, read_properties
 
+_DUP = 8
+_REPEATED_BEFORE_3_1_1 = (p.SUBSCRIBE, p.UNSUBSCRIBE)
+"""What a client may send again with DUP. Source: MQTT 3.1, section 2.1, the DUP flag "is set when
+the client or server attempts to re-deliver a PUBLISH, PUBREL, SUBSCRIBE or UNSUBSCRIBE message"."""
+
 _VERSIONS = {(name, int(version)): version for version, name in p.PROTOCOL_NAMES.items()}
 
 
@@ -119,8 +124,9 @@ def _check_first_byte(first_byte: int, version: Version | None) -> None:
         is_known = version is Version.V5 and kind != 0
         reason = Reason.PROTOCOL_ERROR if is_known else Reason.MALFORMED_PACKET
         raise MalformedPacket(f"packet type {kind} is not supported", reason)
-    elif flags != _DECODERS[kind][1]:  # [MQTT-2.2.2-2], MQTT 5 [MQTT-2.1.3-1]
-        expected = _DECODERS[kind][1]
+    elif flags != (expected := _DECODERS[kind][1]):  # [MQTT-2.2.2-2], MQTT 5 [MQTT-2.1.3-1]
+        if version is Version.V3_1 and flags == expected | _DUP and kind in _REPEATED_BEFORE_3_1_1:
+            return
         raise MalformedPacket(f"packet type {kind} has flags {flags}; {expected} expected")
 
 
