@@ -13,7 +13,6 @@ from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.connections import Connection, Outlet, PastConnection, Peer
 from bellwire_local.iot.dispatching import Dispatcher
 from bellwire_local.iot.effects import (
-    Acknowledged,
     DisconnectReason,
     Effect,
     FanOut,
@@ -25,6 +24,7 @@ from bellwire_local.iot.effects import (
     StartDelivery,
     StopDelivery,
     TakeOver,
+    TakeReceipt,
     TellSubscribed,
     TellUnsubscribed,
 )
@@ -255,7 +255,7 @@ class Broker:
                 self.publish(message, publisher=connection)
             case Send(answer):
                 self._answer(connection, answer)
-            case Acknowledged(packet_id):
+            case TakeReceipt(packet_id):
                 self._forget_stale_decisions()  # what it makes room for is decided anew
                 self._dispatcher.take_receipt(connection, packet_id)
             case TakeOver(client_id):

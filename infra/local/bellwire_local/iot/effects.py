@@ -145,8 +145,8 @@ class FanOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The client has this message of QoS 1."""
+class TakeReceipt:
+    """Keep this message of QoS 1 no longer; the client has it."""
 
     packet_id: int
 
@@ -173,7 +173,7 @@ Effect = (
     | TellSubscribed
     | TellUnsubscribed
     | FanOut
-    | Acknowledged
+    | TakeReceipt
     | HangUp
 )
 Step = tuple[Session, tuple[Effect, ...]]

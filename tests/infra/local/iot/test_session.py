@@ -11,7 +11,6 @@ from bellwire_local.iot import mqtt
 from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.connecting import effective_keep_alive_s
 from bellwire_local.iot.effects import (
-    Acknowledged,
     DisconnectReason,
     Effect,
     FanOut,
@@ -25,6 +24,7 @@ from bellwire_local.iot.effects import (
     StartDelivery,
     StopDelivery,
     TakeOver,
+    TakeReceipt,
     TellSubscribed,
     TellUnsubscribed,
 )
@@ -471,7 +471,7 @@ def test_unsubscribe_is_answered_whatever_was_subscribed() -> None:
 
 def test_ping_receipt_and_farewell() -> None:
     assert answer(CONNECTED, mqtt.PingReq())[1] == (Send(mqtt.PingResp()),)
-    assert answer(CONNECTED, mqtt.PubAck(7))[1] == (Acknowledged(7),)
+    assert answer(CONNECTED, mqtt.PubAck(7))[1] == (TakeReceipt(7),)
     for packet in (mqtt.Disconnect(), mqtt.Disconnect(Reason.DISCONNECT_WITH_WILL)):
         (effect,) = answer(CONNECTED_V5, packet)[1]
         assert isinstance(effect, HangUp)
