@@ -87,7 +87,7 @@ class Connection:
         self.session_identifier = session_identifier
         self.version_number = 0
         self.session = Session()
-        self.decoder = Decoder(limits.packet_bytes)
+        self.decoder = Decoder(limits.packet_bytes, max_connect_bytes=limits.payload_bytes)
         self.is_open = True
         self.is_read = True
         self.dropped = 0
@@ -108,7 +108,9 @@ class Connection:
         return self.session.keep_alive_s
 
     def __str__(self) -> str:
-        return f"{self.session.client_id or 'a client before CONNECT'} ({self.principal})"
+        client_id = self.session.client_id  # quoted: a line feed in it could forge a line of log
+        name = "a client before CONNECT" if client_id is None else repr(client_id)
+        return f"{name} ({self.principal})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,13 @@ def test_every_quota_has_unit_and_source_and_is_lifted() -> None:
         assert getattr(OFF, declared.name) > getattr(STRICT, declared.name)
 
 
+def test_without_quotas_one_packet_still_cannot_hold_up_the_others() -> None:
+    assert OFF.topic_bytes == 1_024
+    assert OFF.client_id_bytes == 1_024
+    assert OFF.filters_per_subscribe == 1_000
+    assert OFF.subscriptions_per_connection == 1_000
+
+
 @given(st.lists(st.integers(0, 400), max_size=60))
 def test_rate_agrees_with_counted_tokens(pauses_ms: list[int]) -> None:
     """The oracle keeps 5 tokens and gives one back each 200 ms, in whole milliseconds."""
