@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Final, TypeVar, get_args, get_type_hints
 
 from bellwire_local.dev.settings import Emulation
+from bellwire_local.dev.setup import apply_setup
 from bellwire_local.errors import ChoiceRefused
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.iot.admission import EdgeChoices
@@ -30,7 +31,10 @@ def emulate(settings: StandInSettings, emulation: Emulation) -> StandInSettings:
 
     Raises:
         ChoiceRefused: a choice is unknown, or its value is not one of those possible.
+        SetupRefused: see `apply_setup`.
     """
+    if emulation.setup is not None:
+        settings = apply_setup(settings, emulation.setup)
     quotas = IdentityQuotas() if emulation.has_limits else IdentityQuotas.unlimited()
     return replace(
         _choose_all(settings, emulation.choices),

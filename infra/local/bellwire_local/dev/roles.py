@@ -1,6 +1,7 @@
 """IAM roles for the home account: Bellwire's own, or the documents of a folder."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from bellwire_local.errors import PolicyRefused
 PLACE: Final = Place(REGION, ACCOUNT_ID, STAGE)
 ROLES: Final = ("guest_role", "publisher_role", "operator_role")
 _TRUST_SUFFIX: Final = ".trust.json"
+_NAME: Final = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
 def bellwire_roles() -> dict[str, Role]:
@@ -32,6 +34,21 @@ def read_roles(folder: Path) -> dict[str, Role]:
     if not policies:
         raise PolicyRefused(f"no role in {folder}; expected files such as publisher_role.json")
     return {path.stem: _read_role(path) for path in policies}
+
+
+def check_role_name(where: str, name: str) -> None:
+    """Refuse a name that no role's ARN can hold.
+
+    Source: IAM API, CreateRole, RoleName.
+
+    Raises:
+        PolicyRefused: it is such a name.
+    """
+    if not _NAME.fullmatch(name):
+        raise PolicyRefused(
+            f"{where}: a role cannot be named {name!r}; 1 to 64 letters of ASCII, digits and "
+            "+ = , . @ _ - are expected"
+        )
 
 
 def _read_role(path: Path) -> Role:

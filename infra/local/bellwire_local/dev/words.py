@@ -44,6 +44,12 @@ def add_emulation_words(parser: argparse.ArgumentParser) -> None:
         help=f"for --tls: {IOT_TLS_PORT}, or any if --iot-port is 0",
     )
     parser.add_argument(
+        "--setup",
+        type=file,
+        metavar="FILE",
+        help="JSON: the identity pool's settings and logins, further roles and accounts",
+    )
+    parser.add_argument(
         "--limits",
         choices=("strict", "off"),
         default="strict",
@@ -74,6 +80,7 @@ def emulation_of(options: argparse.Namespace) -> Emulation:
         has_limits=options.limits == "strict",
         faults=options.faults,
         choices=tuple(options.choices),
+        setup=options.setup,
     )
 
 
@@ -114,6 +121,13 @@ def directory(text: str) -> Path:
     """Read the name of a folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected a folder, found an empty name")
+    return Path(text)
+
+
+def file(text: str) -> Path:
+    """Read the name of a file."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a file, found an empty name")
     return Path(text)
 
 
