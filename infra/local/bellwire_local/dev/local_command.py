@@ -14,6 +14,7 @@ from platformdirs import user_state_path
 
 from bellwire_local.accounts import Account
 from bellwire_local.dev import words
+from bellwire_local.dev.log_lines import FORM
 from bellwire_local.dev.roles import bellwire_roles, read_roles
 from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE, Emulation, credentials_of_roles
 from bellwire_local.errors import ChoiceRefused, StandInError
@@ -39,7 +40,7 @@ class LocalSettings:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format=FORM, level=logging.WARNING)
     words.prepare_process(options.host, PROGRAM)
     data_dir = options.data or user_state_path("bellwire-local", appauthor=False)
     settings = LocalSettings(

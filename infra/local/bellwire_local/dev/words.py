@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bellwire.config import LOOPBACK
+from bellwire_local.dev.log_lines import keep_to_lines
 from bellwire_local.dev.settings import Emulation
 from bellwire_local.errors import FaultsRefused
 from bellwire_local.faults import PRESETS, Faults, read_faults
@@ -85,8 +86,9 @@ def emulation_of(options: argparse.Namespace) -> Emulation:
 
 
 def prepare_process(host: str, program: str) -> None:
-    """Make files private, sockets plenty and the log terse; warn if others can reach us."""
+    """Make files private, sockets plenty, the log terse and in lines; warn if others reach us."""
     os.umask(0o077)  # the log holds what its readers are checked for
+    keep_to_lines()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # garbage on a port is no news
     _ask_for_open_files()
     if host not in LOOPBACK:
