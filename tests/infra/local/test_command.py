@@ -79,6 +79,35 @@ def test_roles_come_from_a_folder(tmp_path: Path) -> None:
         client_of(ready, "iot-data", "sender").publish(topic="any/topic", payload=b"1")
 
 
+@pytest.mark.parametrize(
+    ("setup", "warnings"),
+    [
+        (
+            {},
+            (
+                "bellwire-local: warning: there is no role guest_role, so guests get no "
+                "credentials; add guest_role.json to the roles, or say by --setup that the pool "
+                "has no guests\n"
+            ),
+        ),
+        ({"pool": {"unauthenticated_role": None}}, ""),
+        ({"pool": {"unauthenticated_role": "sender"}}, ""),
+    ],
+)
+def test_guests_without_a_role_are_warned_of(
+    tmp_path: Path, setup: dict[str, object], warnings: str
+) -> None:
+    (tmp_path / "setup.json").write_text(json.dumps(setup))
+    roles = tmp_path / "roles"
+    roles.mkdir()
+    document = {"Version": "2012-10-17", "Statement": []}
+    (roles / "sender.json").write_text(json.dumps(document))
+    words = ("--roles", str(roles), "--setup", str(tmp_path / "setup.json"))
+    with running_command(tmp_path, *words) as (_, log):
+        pass
+    assert log.read_text() == warnings
+
+
 def test_quotas_are_kept_unless_switched_off(tmp_path: Path) -> None:
     def ask_often(ready: dict[str, Any]) -> list[int]:
         headers = {

@@ -90,6 +90,7 @@ async def _run(settings: LocalSettings, *, is_json: bool) -> None:
     stopping = words.listen_for_signals()
     with lock_directory(settings.data_dir):
         told = _settings_of(settings)
+        _warn_of_missing_guest_role(told)
         stand_in = await _start(told)
         ready = _ready(stand_in, told.accounts[ACCOUNT_ID].roles)
         print(json.dumps(ready) if is_json else _welcome(ready, told), flush=True)
@@ -113,6 +114,16 @@ def _settings_of(settings: LocalSettings) -> "StandInSettings":
         aws_port=settings.aws_port,
     )
     return emulate(base, settings.emulation)
+
+
+def _warn_of_missing_guest_role(settings: "StandInSettings") -> None:
+    name = settings.pool.unauthenticated_role
+    if name is not None and name not in settings.accounts[ACCOUNT_ID].roles:
+        warning = (
+            f"{PROGRAM}: warning: there is no role {name}, so guests get no credentials; add "
+            f"{name}.json to the roles, or say by --setup that the pool has no guests"
+        )
+        print(warning, file=sys.stderr)
 
 
 async def _start(settings: "StandInSettings") -> "StandIn":
