@@ -20,7 +20,9 @@ from bellwire_local.http_messages import HttpAnswer, HttpRequest, Operation
 
 logger = logging.getLogger(__name__)
 
-_SHUTDOWN_WAIT_S = 1
+_SHUTDOWN_WAIT_S = 1.0
+_GIVE_UP_AFTER_S = 3
+"""When an answer that nobody waits for any more is no longer waited for, either."""
 
 
 KEPT_BODY_BYTES = 131_072
@@ -73,7 +75,7 @@ class HttpPort(uvicorn.Server):
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                _ending_quietly(app),
                 http="httptools",
                 ws="none",
                 lifespan="off",
@@ -81,7 +83,7 @@ class HttpPort(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_graceful_shutdown=_SHUTDOWN_WAIT_S,
+                timeout_graceful_shutdown=_GIVE_UP_AFTER_S,
             )
         )
         self._is_ready = asyncio.Event()
@@ -97,6 +99,17 @@ class HttpPort(uvicorn.Server):
         await super().startup(sockets)
         self._is_ready.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn; clients that are still sending are hung up on, which is no error of ours."""
+        hanging_up = asyncio.get_running_loop().call_later(_SHUTDOWN_WAIT_S, self._hang_up)
+        await super().shutdown(sockets)
+        hanging_up.cancel()
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
     async def listen(self, bound: socket.socket) -> None:
         """Serve on a socket that is bound already; returns once it accepts."""
         self._serving = asyncio.create_task(self.serve([bound]))
@@ -107,3 +120,13 @@ class HttpPort(uvicorn.Server):
         if self._serving is not None:
             self.should_exit = True
             await self._serving
+
+
+def _ending_quietly(app: ASGIApp) -> ASGIApp:
+    """Let uvicorn cancel, when it has waited long enough, without a traceback in the log."""
+
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return quiet

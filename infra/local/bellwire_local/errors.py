@@ -6,7 +6,8 @@ StandInError
 ├── DataDirectoryUnusable  the directory, or a file in it, cannot be used
 ├── PolicyRefused          a policy document holds something we would not enforce faithfully
 ├── FaultsRefused          what is asked to go wrong cannot be read
-└── ChoiceRefused          a choice where AWS is unknown is none, or its value is not possible
+├── ChoiceRefused          a choice where AWS is unknown is none, or its value is not possible
+└── SetupRefused           the file of --setup cannot be read, or a part of it is none
 """
 
 from pathlib import Path
@@ -52,3 +53,7 @@ class FaultsRefused(StandInError):
 
 class ChoiceRefused(StandInError):
     """A choice where AWS's behaviour is unknown does not exist, or has no such value."""
+
+
+class SetupRefused(StandInError):
+    """The file with the pool, roles and accounts is none, or holds what is not possible."""

@@ -101,7 +101,8 @@ class StandIn:
             data_plane=self._iot.data_plane.answer,
         )
         self._operations: dict[str, Operation] = {}
-        self._router = make_faulty(router, lambda: self.faults.plan)
+        throttled_status = settings.pool.throttled_status
+        self._router = make_faulty(router, lambda: self.faults.plan, throttled_status)
         self._tls = _open_tls(settings, clocks.wall_s())
         self.ca_path = None if self._tls is None else self._tls.ca_path
         self._http_port: HttpPort | None = None

@@ -6,65 +6,22 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 import urllib3
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-PROGRAM = (sys.executable, "-m", "bellwire_local.dev.local_command")
+from infra.local.command_process import PROGRAM, client_of, run_and_fail, running_command
+
 POOL = urllib3.PoolManager(retries=False)
 JSON = {"content-type": "application/json"}
-
-
-@contextmanager
-def running_command(directory: Path, *words: str) -> Iterator[tuple[dict[str, Any], Path]]:
-    """Run it on free ports; yields the ready line and the file of what it complains about."""
-    ports = ("--port", "0", "--iot-port", "0")
-    log = directory / "stderr.log"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [*PROGRAM, "--json", *ports, "--data", str(directory / "data"), *words],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, log.read_text()
-        yield json.loads(line), log
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-        process.stdout.close()
-
-
-def _fail(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=30)
-
-
-def _client(ready: dict[str, Any], service: Any, name: str) -> Any:
-    key = ready["keys"][name]
-    return boto3.client(
-        service,
-        region_name=ready["region"],
-        endpoint_url=ready["aws"],
-        aws_access_key_id=key["access_key_id"],
-        aws_secret_access_key=key["secret_access_key"],
-        config=Config(retries={"max_attempts": 0}),
-    )
 
 
 def test_the_script_is_named_in_the_package() -> None:
@@ -77,7 +34,7 @@ def test_it_tells_where_everything_is_and_what_it_is_asked_goes_wrong(tmp_path: 
     with running_command(tmp_path, "--tls", "--faults", "publish_403=1,seed=7") as (ready, log):
         assert set(ready) == {
             *("ready", "iot", "aws", "region", "stage", "identity_pool_id"),
-            *("job", "operator", "keys", "iot_tls", "ca", "pid"),
+            *("job", "operator", "credentials", "iot_tls", "ca", "pid"),
         }
         assert ready["iot"].startswith("ws://127.0.0.1:")
         tls = urlsplit(ready["iot_tls"])
@@ -88,7 +45,7 @@ def test_it_tells_where_everything_is_and_what_it_is_asked_goes_wrong(tmp_path: 
             ) as secure,
         ):
             assert secure.version() == "TLSv1.3"
-        job = _client(ready, "iot-data", "publisher_role")
+        job = client_of(ready, "iot-data", "publisher_role")
         with pytest.raises(ClientError, match="Forbidden"):
             job.publish(topic="dev/public/x", payload=b"1")
         url = f"{ready['aws']}/dev/faults"
@@ -118,8 +75,37 @@ def test_roles_come_from_a_folder(tmp_path: Path) -> None:
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
     (roles / "sender.trust.json").write_text(json.dumps({**document, "Statement": [trust]}))
     with running_command(tmp_path, "--roles", str(roles)) as (ready, _):
-        assert (list(ready["keys"]), ready["job"]) == (["sender"], None)
-        _client(ready, "iot-data", "sender").publish(topic="any/topic", payload=b"1")
+        assert (list(ready["credentials"]), ready["job"]) == (["guest_role", "sender"], None)
+        client_of(ready, "iot-data", "sender").publish(topic="any/topic", payload=b"1")
+
+
+@pytest.mark.parametrize(
+    ("setup", "warnings"),
+    [
+        (
+            {},
+            (
+                "bellwire-local: warning: there is no role guest_role, so guests get no "
+                "credentials; add guest_role.json to the roles, or say by --setup that the pool "
+                "has no guests\n"
+            ),
+        ),
+        ({"pool": {"unauthenticated_role": None}}, ""),
+        ({"pool": {"unauthenticated_role": "sender"}}, ""),
+    ],
+)
+def test_guests_without_a_role_are_warned_of(
+    tmp_path: Path, setup: dict[str, object], warnings: str
+) -> None:
+    (tmp_path / "setup.json").write_text(json.dumps(setup))
+    roles = tmp_path / "roles"
+    roles.mkdir()
+    document = {"Version": "2012-10-17", "Statement": []}
+    (roles / "sender.json").write_text(json.dumps(document))
+    words = ("--roles", str(roles), "--setup", str(tmp_path / "setup.json"))
+    with running_command(tmp_path, *words) as (_, log):
+        pass
+    assert log.read_text() == warnings
 
 
 def test_quotas_are_kept_unless_switched_off(tmp_path: Path) -> None:
@@ -148,11 +134,11 @@ def test_quotas_of_the_control_plane_can_be_switched_off(tmp_path: Path) -> None
     (roles / "admin.json").write_text(json.dumps({**document, "Statement": [admin]}))
     large = json.dumps({**document, "Statement": [{**admin, "Sid": "x" * 3000}]})
     with running_command(tmp_path, "--roles", str(roles)) as (ready, _):
-        iot = _client(ready, "iot", "admin")
+        iot = client_of(ready, "iot", "admin")
         with pytest.raises(iot.exceptions.MalformedPolicyException):
             iot.create_policy(policyName="large", policyDocument=large)
     with running_command(tmp_path, "--roles", str(roles), "--limits", "off") as (ready, _):
-        iot = _client(ready, "iot", "admin")
+        iot = client_of(ready, "iot", "admin")
         assert iot.create_policy(policyName="large", policyDocument=large)["policyName"] == "large"
 
 
@@ -185,7 +171,7 @@ def test_a_choice_is_taken(tmp_path: Path) -> None:
 def test_what_cannot_be_is_said_in_words(
     tmp_path: Path, words: tuple[str, ...], code: int, complaint: str
 ) -> None:
-    done = _fail("--port", "0", "--iot-port", "0", "--data", str(tmp_path), *words)
+    done = run_and_fail("--port", "0", "--iot-port", "0", "--data", str(tmp_path), *words)
     assert done.returncode == code
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
@@ -194,7 +180,7 @@ def test_what_cannot_be_is_said_in_words(
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = _fail("--port", str(port), "--iot-port", "0", "--data", str(tmp_path))
+        done = run_and_fail("--port", str(port), "--iot-port", "0", "--data", str(tmp_path))
     expected = (
         f"bellwire-local: port {port} on 127.0.0.1 is in use by another process; "
         "it is wanted for AWS's HTTP\n"

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from botocore.exceptions import ClientError
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from bellwire_local.accounts import PoolSettings
 from bellwire_local.faults import CUT_REASONS, read_faults
 from bellwire_local.iam.policies import PolicyDocument
 from bellwire_local.iot import mqtt
@@ -261,6 +262,28 @@ def test_publishes_and_cognito_are_throttled_in_aws_words(aws: "Aws", ask: SetFa
     cognito = aws.cognito()
     with pytest.raises(cognito.exceptions.TooManyRequestsException):
         cognito.get_id(IdentityPoolId=aws.stand_in.identity_pool_id)
+
+
+@pytest.mark.parametrize("status", [400, 429])
+def test_a_throttled_call_of_cognito_answers_as_one_over_its_quota(
+    tmp_path: Path, status: Literal[400, 429]
+) -> None:
+    settings = StandInSettings(
+        data_dir=tmp_path,
+        pool=PoolSettings(throttled_status=status),
+        iot_port=0,
+        aws_port=0,
+        faults=read_faults("throttle=1", fresh_seed=7),
+    )
+    with running_in_thread(StandIn(settings)) as running:
+        aws = Aws(running, Clock())
+        cognito = aws.cognito()
+        with pytest.raises(cognito.exceptions.TooManyRequestsException) as refused:
+            cognito.get_id(IdentityPoolId=aws.stand_in.identity_pool_id)
+        aws.close_clients()
+    answer = refused.value.response["ResponseMetadata"]
+    assert answer["HTTPStatusCode"] == status
+    assert len(answer["RequestId"]) == 36
 
 
 def test_a_publish_is_forbidden_now_and_then(aws: "Aws", ask: SetFaults) -> None:

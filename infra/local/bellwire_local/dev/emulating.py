@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Final, TypeVar, get_args, get_type_hints
 
 from bellwire_local.dev.settings import Emulation
+from bellwire_local.dev.setup import apply_setup
 from bellwire_local.errors import ChoiceRefused
 from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.iot.admission import EdgeChoices
@@ -24,13 +25,19 @@ _HOLDERS: Final[Mapping[str, Sequence[str]]] = {
 }
 """Which choices each of the settings holds; no two have one of the same name."""
 
+_UNSENT_CLOSE_CODES: Final = (1004, 1005, 1006, 1015)
+"""Source: RFC 6455, 7.4.1 and 7.4.2: those that no Close frame carries; 1000 to 4999 otherwise."""
+
 
 def emulate(settings: StandInSettings, emulation: Emulation) -> StandInSettings:
     """Apply what was said on the command line.
 
     Raises:
         ChoiceRefused: a choice is unknown, or its value is not one of those possible.
+        SetupRefused: see `apply_setup`.
     """
+    if emulation.setup is not None:
+        settings = apply_setup(settings, emulation.setup)
     quotas = IdentityQuotas() if emulation.has_limits else IdentityQuotas.unlimited()
     return replace(
         _choose_all(settings, emulation.choices),
@@ -75,9 +82,23 @@ def choose(defaults: Chosen, values: Mapping[str, str]) -> Chosen:
 
 
 def _read(name: str, text: str, kind: object) -> object:
+    if name == "close_code":
+        return _read_close_code(name, text)
     possible: dict[str, object] = {"true": True, "false": False}
     if kind is not bool:
         possible = {str(value): value for value in get_args(kind)}
     if text not in possible:
         raise ChoiceRefused(f"{name} is {text!r}; expected {' or '.join(possible)}")
     return possible[text]
+
+
+def _read_close_code(name: str, text: str) -> int:
+    """Read the one choice that is a number."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= 4
+    code = int(text) if is_number else -1
+    if code != 0 and (not 1000 <= code <= 4999 or code in _UNSENT_CLOSE_CODES):
+        unsent = ", ".join(map(str, _UNSENT_CLOSE_CODES))
+        raise ChoiceRefused(
+            f"{name} is {text!r}; expected 0 for none, or a code from 1000 to 4999 but for {unsent}"
+        )
+    return code

@@ -5,21 +5,22 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_state_path
 
-from bellwire_local.accounts import Account, Role
+from bellwire_local.accounts import Account
 from bellwire_local.dev import words
+from bellwire_local.dev.log_lines import FORM
 from bellwire_local.dev.roles import bellwire_roles, read_roles
-from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE, Emulation, credentials_to_wire
+from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE, Emulation, credentials_of_roles
 from bellwire_local.errors import ChoiceRefused, StandInError
 
 if TYPE_CHECKING:
-    from bellwire_local.stand_in import StandIn
+    from bellwire_local.stand_in import StandIn, StandInSettings
 
 PROGRAM = "bellwire-local"
 
@@ -39,7 +40,7 @@ class LocalSettings:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format=FORM, level=logging.WARNING)
     words.prepare_process(options.host, PROGRAM)
     data_dir = options.data or user_state_path("bellwire-local", appauthor=False)
     settings = LocalSettings(
@@ -88,21 +89,21 @@ async def _run(settings: LocalSettings, *, is_json: bool) -> None:
 
     stopping = words.listen_for_signals()
     with lock_directory(settings.data_dir):
-        roles = bellwire_roles() if settings.roles_dir is None else read_roles(settings.roles_dir)
-        stand_in = await _start(settings, roles)
-        keys = _keys(stand_in, roles)
-        ready = _ready(stand_in, keys)
-        print(json.dumps(ready) if is_json else _welcome(ready, settings, keys), flush=True)
+        told = _settings_of(settings)
+        _warn_of_missing_guest_role(told)
+        stand_in = await _start(told)
+        ready = _ready(stand_in, told.accounts[ACCOUNT_ID].roles)
+        print(json.dumps(ready) if is_json else _welcome(ready, told), flush=True)
         await words.run_until_told(stand_in.stop, stopping)
     if not is_json:
         print("Stopped.", flush=True)
 
 
-async def _start(settings: LocalSettings, roles: Mapping[str, Role]) -> "StandIn":
-    from bellwire_local.dev.dev_endpoints import make_dev_operation  # noqa: PLC0415 - as above
+def _settings_of(settings: LocalSettings) -> "StandInSettings":
     from bellwire_local.dev.emulating import emulate  # noqa: PLC0415 - as above
-    from bellwire_local.stand_in import StandIn, StandInSettings  # noqa: PLC0415 - as above
+    from bellwire_local.stand_in import StandInSettings  # noqa: PLC0415 - as above
 
+    roles = bellwire_roles() if settings.roles_dir is None else read_roles(settings.roles_dir)
     base = StandInSettings(
         data_dir=settings.data_dir,
         accounts={ACCOUNT_ID: Account(roles)},
@@ -112,22 +113,31 @@ async def _start(settings: LocalSettings, roles: Mapping[str, Role]) -> "StandIn
         iot_port=settings.iot_port,
         aws_port=settings.aws_port,
     )
-    stand_in = StandIn(emulate(base, settings.emulation))
+    return emulate(base, settings.emulation)
+
+
+def _warn_of_missing_guest_role(settings: "StandInSettings") -> None:
+    name = settings.pool.unauthenticated_role
+    if name is not None and name not in settings.accounts[ACCOUNT_ID].roles:
+        warning = (
+            f"{PROGRAM}: warning: there is no role {name}, so guests get no credentials; add "
+            f"{name}.json to the roles, or say by --setup that the pool has no guests"
+        )
+        print(warning, file=sys.stderr)
+
+
+async def _start(settings: "StandInSettings") -> "StandIn":
+    from bellwire_local.dev.dev_endpoints import make_dev_operation  # noqa: PLC0415 - as above
+    from bellwire_local.stand_in import StandIn  # noqa: PLC0415 - as above
+
+    stand_in = StandIn(settings)
     stand_in.add_operation("/dev/", make_dev_operation(stand_in, settings.host))
     await stand_in.start()
     return stand_in
 
 
-def _keys(stand_in: "StandIn", roles: Mapping[str, Role]) -> dict[str, dict[str, Any]]:
-    """Make a long-lived key for each role that no identity pool hands out."""
-    return {
-        name: credentials_to_wire(stand_in.credentials_for(name, name.removesuffix("_role")))
-        for name in roles
-        if name != "guest_role"
-    }
-
-
-def _ready(stand_in: "StandIn", keys: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _ready(stand_in: "StandIn", roles: Iterable[str]) -> dict[str, Any]:
+    credentials = credentials_of_roles(stand_in, roles)
     return {
         "ready": True,
         "iot": stand_in.iot_url,
@@ -135,24 +145,22 @@ def _ready(stand_in: "StandIn", keys: Mapping[str, dict[str, Any]]) -> dict[str,
         "region": REGION,
         "stage": STAGE,
         "identity_pool_id": stand_in.identity_pool_id,
-        "job": keys.get("publisher_role"),
-        "operator": keys.get("operator_role"),
-        "keys": keys,
+        "job": credentials.get("publisher_role"),
+        "operator": credentials.get("operator_role"),
+        "credentials": credentials,
         "iot_tls": stand_in.iot_tls_url,
         "ca": None if stand_in.ca_path is None else str(stand_in.ca_path),
         "pid": os.getpid(),
     }
 
 
-def _welcome(
-    ready: Mapping[str, Any], settings: LocalSettings, keys: Mapping[str, dict[str, Any]]
-) -> str:
+def _welcome(ready: Mapping[str, Any], settings: "StandInSettings") -> str:
     secure = f"""
     AWS IoT, TLS  {ready["iot_tls"]}
     Trust         {ready["ca"]}"""
     held = "\n".join(
         f"    {name:<16}{key['access_key_id']}  {key['secret_access_key']}"
-        for name, key in keys.items()
+        for name, key in ready["credentials"].items()
     )
     return f"""
   AWS IoT Core and Cognito Identity are on this machine.

@@ -45,6 +45,7 @@ from bellwire_local.dev.settings import (
     STAGE,
     DevSettings,
     Ready,
+    credentials_of_roles,
     credentials_to_wire,
 )
 from bellwire_local.identity.credentials import Credentials
@@ -67,6 +68,7 @@ class DevService:
     def __init__(self, settings: DevSettings) -> None:
         self._settings = settings
         self._until_stopped = AsyncExitStack()
+        self._roles: tuple[str, ...] = ()
 
     async def start(self) -> Ready:
         """Open everything; when this returns, every port accepts.
@@ -121,6 +123,7 @@ class DevService:
             identity_pool_id=stand_in.identity_pool_id,
             job=credentials_to_wire(job),
             operator=credentials_to_wire(stand_in.credentials_for("operator_role", "operator")),
+            credentials=credentials_of_roles(stand_in, self._roles),
             pid=os.getpid(),
             iot_tls_url=stand_in.iot_tls_url,
             ca_path=stand_in.ca_path,
@@ -128,20 +131,18 @@ class DevService:
 
     async def _start_stand_in(self) -> StandIn:
         settings = self._settings
-        stand_in = StandIn(
-            emulate(
-                StandInSettings(
-                    data_dir=settings.data_dir,
-                    accounts={ACCOUNT_ID: Account(bellwire_roles())},
-                    region=REGION,
-                    account_id=ACCOUNT_ID,
-                    host=settings.host,
-                    iot_port=settings.iot_port,
-                    aws_port=settings.aws_port,
-                ),
-                settings.emulation,
-            )
+        base = StandInSettings(
+            data_dir=settings.data_dir,
+            accounts={ACCOUNT_ID: Account(bellwire_roles())},
+            region=REGION,
+            account_id=ACCOUNT_ID,
+            host=settings.host,
+            iot_port=settings.iot_port,
+            aws_port=settings.aws_port,
         )
+        told = emulate(base, settings.emulation)
+        self._roles = tuple(told.accounts[ACCOUNT_ID].roles)
+        stand_in = StandIn(told)
         await stand_in.start()
         self._until_stopped.push_async_callback(stand_in.stop)
         return stand_in

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bellwire.config import LOOPBACK
+from bellwire_local.dev.log_lines import keep_to_lines
 from bellwire_local.dev.settings import Emulation
 from bellwire_local.errors import FaultsRefused
 from bellwire_local.faults import PRESETS, Faults, read_faults
@@ -42,6 +43,12 @@ def add_emulation_words(parser: argparse.ArgumentParser) -> None:
         "--iot-tls-port",
         type=port,
         help=f"for --tls: {IOT_TLS_PORT}, or any if --iot-port is 0",
+    )
+    parser.add_argument(
+        "--setup",
+        type=file,
+        metavar="FILE",
+        help="JSON: the identity pool's settings and logins, further roles and accounts",
     )
     parser.add_argument(
         "--limits",
@@ -74,12 +81,14 @@ def emulation_of(options: argparse.Namespace) -> Emulation:
         has_limits=options.limits == "strict",
         faults=options.faults,
         choices=tuple(options.choices),
+        setup=options.setup,
     )
 
 
 def prepare_process(host: str, program: str) -> None:
-    """Make files private, sockets plenty and the log terse; warn if others can reach us."""
+    """Make files private, sockets plenty, the log terse and in lines; warn if others reach us."""
     os.umask(0o077)  # the log holds what its readers are checked for
+    keep_to_lines()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # garbage on a port is no news
     _ask_for_open_files()
     if host not in LOOPBACK:
@@ -114,6 +123,13 @@ def directory(text: str) -> Path:
     """Read the name of a folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected a folder, found an empty name")
+    return Path(text)
+
+
+def file(text: str) -> Path:
+    """Read the name of a file."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a file, found an empty name")
     return Path(text)
 
 

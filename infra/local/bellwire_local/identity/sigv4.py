@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
 from bellwire_local.identity.credentials import CredentialsExpired, CredentialsRefused, Grant
+from bellwire_local.printable import printable
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 CLOCK_SKEW_S = 300
@@ -97,7 +98,7 @@ class Verifier:
     def _check_scope(self, claim: "_Claim") -> None:
         if claim.region != self.region:
             raise SignatureRefused(
-                f"Credential should be scoped to a valid region, not '{claim.region}'.",
+                f"Credential should be scoped to a valid region, not '{printable(claim.region)}'.",
                 "SignatureDoesNotMatch",
             )
         if claim.service not in self.services:
@@ -109,7 +110,7 @@ class Verifier:
         if claim.scope_date != claim.signed_at[:8]:
             raise SignatureRefused(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
-                f"from HTTP: '{claim.scope_date}' != '{claim.signed_at[:8]}'.",
+                f"from HTTP: '{printable(claim.scope_date)}' != '{claim.signed_at[:8]}'.",
                 "SignatureDoesNotMatch",
             )
 
@@ -155,7 +156,8 @@ def _read_query_fields(query: str) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in _split_query(query):
         if name.startswith("X-Amz-") and name in fields:
-            raise SignatureRefused(f"The query parameter '{name}' is given more than once.")
+            found = f"The query parameter '{printable(name)}' is given more than once."
+            raise SignatureRefused(found)
         fields[name] = value
     return fields
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from bellwire_local.iam.patterns import escape
 from bellwire_local.identity.principals import Principal
+from bellwire_local.printable import printable
 
 DocumentKind = Literal["role policy", "session policy", "IoT policy"]
 
@@ -69,6 +70,9 @@ class Decision:
         return {"Effect": "Allow", "Action": self.action, "Resource": resource}
 
     def __str__(self) -> str:
+        return printable(self._line())
+
+    def _line(self) -> str:
         said = "allowed" if self.is_allowed else "refused"
         asked = ", ".join(map(str, self.documents)) or "no document"
         resource = self.resource  # quoted where a line feed in it could forge a line of log
