@@ -3,7 +3,8 @@
 import logging
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from bellwire_local.iot.messages import Message
 from bellwire_local.iot.mqtt_socket import MqttSocket
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
-from infra.local.conftest import account_of
+from infra.local.conftest import RawMqtt, account_of
 
 if TYPE_CHECKING:
     from infra.local.conftest import Aws
@@ -238,23 +239,49 @@ def test_a_socket_whose_reading_is_paused_hands_nothing_on_until_it_resumes(aws:
     assert raw.read_frame() == b"\xd0\x00"
 
 
-def test_a_client_that_does_not_take_its_farewell_is_cut_off(aws: "Aws") -> None:
-    signer = aws.guest()
-    stalled = aws.connect_raw(signer)
-    stalled.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
-    assert stalled.read_frame() == CONNACK
-    outlet = next(
-        c.outlet
-        for c in aws.running.call(lambda: aws.stand_in.broker.connections)
-        if c.session.client_id == signer.identity_id
-    )
+def _send_until(aws: "Aws", is_enough: Callable[[MqttSocket, int], bool]) -> tuple[RawMqtt, int]:
+    """Send to a client that does not read; return it and how many bytes that were."""
+    raw = aws.connect_raw(signer := aws.guest())
+    raw.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
+    assert raw.read_frame() == CONNACK
+    connection = aws.running.call(lambda: aws.stand_in.broker.find_connection(signer.identity_id))
+    assert connection is not None
+    outlet, sent_bytes = connection.outlet, 0
     assert isinstance(outlet, MqttSocket)
-    while not aws.running.call(lambda: outlet.is_stalled):
+    while not aws.running.call(partial(is_enough, outlet, sent_bytes)):
         aws.running.call(lambda: outlet.send(b"\x30\x00" * 10_000))
-    stalled.send(b"\x03\xe8", first_byte=0x88)
+        sent_bytes += 20_000
+    return raw, sent_bytes
+
+
+def _time_its_end_s(raw: RawMqtt) -> float:
     begun_s = time.monotonic()
     with pytest.raises(OSError, match=r"Connection reset|Broken pipe"):  # noqa: PT012
         while time.monotonic() - begun_s < 20:
-            stalled.socket.sendall(b"\x8a\x80\0\0\0\0")
+            raw.socket.sendall(b"\x8a\x80\0\0\0\0")
             select.select([], [], [], 0.05)
-    assert 4 < time.monotonic() - begun_s < 10
+    return time.monotonic() - begun_s
+
+
+def test_a_client_that_does_not_take_its_farewell_is_cut_off(aws: "Aws") -> None:
+    def end(outlet: MqttSocket, sent_bytes: int) -> bool:
+        if sent_bytes < full_bytes - 524_288:  # half of what may wait here
+            return False
+        assert not outlet.is_stalled
+        outlet.close()
+        return True
+
+    _, full_bytes = _send_until(aws, lambda outlet, _: outlet.is_stalled)
+    raw, _ = _send_until(aws, end)
+    assert 4 < _time_its_end_s(raw) < 10
+
+
+def test_a_stalled_client_is_cut_off_without_a_farewell(aws: "Aws") -> None:
+    def end(outlet: MqttSocket, _: int) -> bool:
+        if not outlet.is_stalled:
+            return False
+        outlet.close()
+        return True
+
+    raw, _ = _send_until(aws, end)
+    assert _time_its_end_s(raw) < 2
