@@ -69,7 +69,7 @@ class Broker:
         self._choices = choices
         self._new_uuid = new_uuid
         self._connections: dict[Connection, None] = {}
-        self._dispatcher = Dispatcher(self._may_do, limits, choices, self._times)
+        self._dispatcher = Dispatcher(self._may_receive, limits, choices, self._times)
         self._connects = KeyedRates(limits.connects_per_s)
         self._registry = Registry(wall_clock_s)
         self._generation = authorizer.generation
@@ -247,6 +247,9 @@ class Broker:
             client_id=client_id,
         )
         return decision.is_allowed
+
+    def _may_receive(self, connection: Connection, topic: str) -> bool:
+        return self._may_do(connection, "iot:Receive", f"topic/{topic}")
 
     def _perform(self, connection: Connection, effect: Effect) -> None:  # noqa: C901 - one flat line per effect
         match effect:

@@ -8,10 +8,9 @@ changes.
 import logging
 from collections.abc import Callable, Iterable
 
-from bellwire_local.iot import limits as numbers
 from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.connections import Connection
-from bellwire_local.iot.limits import Limits
+from bellwire_local.iot.limits import STALLED_SUBSCRIBER_BYTES, WAITING_MESSAGES, Limits
 from bellwire_local.iot.messages import Message, packet_of
 from bellwire_local.iot.mqtt import encode
 from bellwire_local.iot.outbound import Copy, Outbound, Times
@@ -21,17 +20,17 @@ logger = logging.getLogger(__name__)
 
 _RECEIVE_DECISIONS_KEPT = 1024
 
-MayDo = Callable[[Connection, str, str], bool]
-"""Connection, action and resource → allowed; a refusal has been logged."""
+MayReceive = Callable[[Connection, str], bool]
+"""Connection and topic → allowed; a refusal has been logged."""
 
 
 class Dispatcher:
     """Hands messages to the connections that subscribe to them."""
 
     def __init__(
-        self, may_do: MayDo, limits: Limits, choices: Choices, now: Callable[[], Times]
+        self, may_receive: MayReceive, limits: Limits, choices: Choices, now: Callable[[], Times]
     ) -> None:
-        self._may_do = may_do
+        self._decide = may_receive
         self._limits = limits
         self._choices = choices
         self._now = now
@@ -164,7 +163,7 @@ class Dispatcher:
         if topic not in decisions:
             if len(decisions) >= _RECEIVE_DECISIONS_KEPT:
                 decisions.clear()
-            decisions[topic] = self._may_do(connection, "iot:Receive", f"topic/{topic}")
+            decisions[topic] = self._decide(connection, topic)
         return decisions[topic]
 
     def _drop(self, connection: Connection) -> None:
@@ -173,7 +172,7 @@ class Dispatcher:
                 "%s does not read or acknowledge: more than %d bytes or %d messages wait for it, "
                 "messages for it are dropped",
                 connection,
-                numbers.STALLED_SUBSCRIBER_BYTES,
-                numbers.WAITING_MESSAGES,
+                STALLED_SUBSCRIBER_BYTES,
+                WAITING_MESSAGES,
             )
         connection.dropped += 1
