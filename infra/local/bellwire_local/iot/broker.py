@@ -29,6 +29,7 @@ from bellwire_local.iot.effects import (
     TellUnsubscribed,
 )
 from bellwire_local.iot.farewells import farewell_for, find_overdue
+from bellwire_local.iot.lifecycle import subscribed_event, unsubscribed_event
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.messages import Message, receive_message
 from bellwire_local.iot.mqtt import MalformedPacket, Packet, Reason, Wish, encode
@@ -272,9 +273,9 @@ class Broker:
             case SendRetained(wish):
                 self._send_retained(connection, wish)
             case TellSubscribed(filters):
-                self._announce(self._registry.tell_subscribed(connection, filters))
+                self._announce(subscribed_event(self._registry.subject(connection), filters))
             case TellUnsubscribed(filters):
-                self._announce(self._registry.tell_unsubscribed(connection, filters))
+                self._announce(unsubscribed_event(self._registry.subject(connection), filters))
             case HangUp():
                 self._hang_up(connection, effect)
 
