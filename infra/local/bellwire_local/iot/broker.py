@@ -29,6 +29,7 @@ from bellwire_local.iot.effects import (
     TellUnsubscribed,
 )
 from bellwire_local.iot.farewells import farewell_for, find_overdue
+from bellwire_local.iot.lifecycle import subscribed_event, unsubscribed_event
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.messages import Message, receive_message
 from bellwire_local.iot.mqtt import MalformedPacket, Packet, Reason, Wish, encode
@@ -69,7 +70,7 @@ class Broker:
         self._choices = choices
         self._new_uuid = new_uuid
         self._connections: dict[Connection, None] = {}
-        self._dispatcher = Dispatcher(self._may_do, limits, choices, self._times)
+        self._dispatcher = Dispatcher(self._may_receive, limits, choices, self._times)
         self._connects = KeyedRates(limits.connects_per_s)
         self._registry = Registry(wall_clock_s)
         self._generation = authorizer.generation
@@ -248,6 +249,9 @@ class Broker:
         )
         return decision.is_allowed
 
+    def _may_receive(self, connection: Connection, topic: str) -> bool:
+        return self._may_do(connection, "iot:Receive", f"topic/{topic}")
+
     def _perform(self, connection: Connection, effect: Effect) -> None:  # noqa: C901 - one flat line per effect
         match effect:
             case FanOut(packet):
@@ -269,9 +273,9 @@ class Broker:
             case SendRetained(wish):
                 self._send_retained(connection, wish)
             case TellSubscribed(filters):
-                self._announce(self._registry.tell_subscribed(connection, filters))
+                self._announce(subscribed_event(self._registry.subject(connection), filters))
             case TellUnsubscribed(filters):
-                self._announce(self._registry.tell_unsubscribed(connection, filters))
+                self._announce(unsubscribed_event(self._registry.subject(connection), filters))
             case HangUp():
                 self._hang_up(connection, effect)
 

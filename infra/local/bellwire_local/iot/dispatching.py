@@ -8,30 +8,29 @@ changes.
 import logging
 from collections.abc import Callable, Iterable
 
-from bellwire_local.iot import limits as numbers
 from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.connections import Connection
-from bellwire_local.iot.limits import Limits
+from bellwire_local.iot.limits import STALLED_SUBSCRIBER_BYTES, WAITING_MESSAGES, Limits
 from bellwire_local.iot.messages import Message, packet_of
 from bellwire_local.iot.mqtt import encode
-from bellwire_local.iot.outbound import Delivery, Outbound, Times
+from bellwire_local.iot.outbound import Copy, Outbound, Times
 from bellwire_local.iot.routing import ROUTES_KEPT, Audience, Route, Router
 
 logger = logging.getLogger(__name__)
 
 _RECEIVE_DECISIONS_KEPT = 1024
 
-MayDo = Callable[[Connection, str, str], bool]
-"""Connection, action and resource → allowed; a refusal has been logged."""
+MayReceive = Callable[[Connection, str], bool]
+"""Connection and topic → allowed; a refusal has been logged."""
 
 
 class Dispatcher:
     """Hands messages to the connections that subscribe to them."""
 
     def __init__(
-        self, may_do: MayDo, limits: Limits, choices: Choices, now: Callable[[], Times]
+        self, may_receive: MayReceive, limits: Limits, choices: Choices, now: Callable[[], Times]
     ) -> None:
-        self._may_do = may_do
+        self._decide = may_receive
         self._limits = limits
         self._choices = choices
         self._now = now
@@ -79,8 +78,8 @@ class Dispatcher:
         if len(encoded) > (audience.maximum_packet_bytes or len(encoded)):  # [MQTT-3.1.2-24], v5
             return 0
         if qos or len(encoded) > self._bulky_bytes:
-            delivery = Delivery(message, qos, retain)
-            return sum(self._enqueue(reader, delivery, times) for reader in readers)
+            copy = Copy(message, qos, retain)
+            return sum(self._enqueue(reader, copy, times) for reader in readers)
         now_s, delivered = times.monotonic_s, 0
         for connection in readers:
             outlet = connection.outlet
@@ -93,7 +92,7 @@ class Dispatcher:
                 self.discard(connection)
         return delivered
 
-    def _enqueue(self, connection: Connection, delivery: Delivery, times: Times) -> bool:
+    def _enqueue(self, connection: Connection, copy: Copy, times: Times) -> bool:
         """Deliver what may have to wait: QoS 1, and what counts against the throughput."""
         if not connection.publishes.admit(times.monotonic_s):
             self.discard(connection)
@@ -103,7 +102,7 @@ class Dispatcher:
                 connection.session.receive_maximum,
                 lambda topic: self._may_receive(connection, topic),
             )
-        if not connection.outbound.offer(delivery):
+        if not connection.outbound.offer(copy):
             self._drop(connection)
             return False
         self._pump(connection, connection.outbound, times)
@@ -146,8 +145,8 @@ class Dispatcher:
     def send_retained(self, connection: Connection, message: Message, granted_qos: int) -> None:
         """Deliver a retained message to one subscriber, with the RETAIN flag."""
         if self._may_receive(connection, message.topic):
-            delivery = Delivery(message, min(message.qos, granted_qos), retain=True)
-            self._enqueue(connection, delivery, self._now())
+            copy = Copy(message, min(message.qos, granted_qos), retain=True)
+            self._enqueue(connection, copy, self._now())
 
     def discard(self, connection: Connection) -> None:
         """Note a publish beyond the rate, in or out."""
@@ -164,7 +163,7 @@ class Dispatcher:
         if topic not in decisions:
             if len(decisions) >= _RECEIVE_DECISIONS_KEPT:
                 decisions.clear()
-            decisions[topic] = self._may_do(connection, "iot:Receive", f"topic/{topic}")
+            decisions[topic] = self._decide(connection, topic)
         return decisions[topic]
 
     def _drop(self, connection: Connection) -> None:
@@ -173,7 +172,7 @@ class Dispatcher:
                 "%s does not read or acknowledge: more than %d bytes or %d messages wait for it, "
                 "messages for it are dropped",
                 connection,
-                numbers.STALLED_SUBSCRIBER_BYTES,
-                numbers.WAITING_MESSAGES,
+                STALLED_SUBSCRIBER_BYTES,
+                WAITING_MESSAGES,
             )
         connection.dropped += 1

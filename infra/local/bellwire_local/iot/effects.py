@@ -17,7 +17,8 @@ MayDo = Callable[[str, str], bool]
 class DisconnectReason(StrEnum):
     """Why a connection ended, in AWS's words.
 
-    FORBIDDEN_ACCESS, SERVER_ERROR, CUSTOMAUTH_TTL_EXPIRATION and UNKNOWN never arise here.
+    FORBIDDEN_ACCESS and SERVER_ERROR arise only if a fault asks for them. Missing are AWS's
+    CUSTOMAUTH_TTL_EXPIRATION, since there are no custom authorizers here, and UNKNOWN.
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
     """
 
@@ -26,14 +27,12 @@ class DisconnectReason(StrEnum):
     CLIENT_INITIATED_DISCONNECT = "CLIENT_INITIATED_DISCONNECT"
     CLIENT_ERROR = "CLIENT_ERROR"
     CONNECTION_LOST = "CONNECTION_LOST"
-    CUSTOMAUTH_TTL_EXPIRATION = "CUSTOMAUTH_TTL_EXPIRATION"
     DUPLICATE_CLIENTID = "DUPLICATE_CLIENTID"
     FORBIDDEN_ACCESS = "FORBIDDEN_ACCESS"
     MQTT_KEEP_ALIVE_TIMEOUT = "MQTT_KEEP_ALIVE_TIMEOUT"
     SERVER_ERROR = "SERVER_ERROR"
     SERVER_INITIATED_DISCONNECT = "SERVER_INITIATED_DISCONNECT"
     THROTTLED = "THROTTLED"
-    UNKNOWN = "UNKNOWN"
     WEBSOCKET_TTL_EXPIRATION = "WEBSOCKET_TTL_EXPIRATION"
 
 

@@ -12,14 +12,12 @@ _CODES = {
     DisconnectReason.API_INITIATED_DISCONNECT: Reason.ADMINISTRATIVE_ACTION,
     DisconnectReason.AUTH_ERROR: Reason.NOT_AUTHORIZED,
     DisconnectReason.CLIENT_ERROR: Reason.PROTOCOL_ERROR,
-    DisconnectReason.CUSTOMAUTH_TTL_EXPIRATION: Reason.ADMINISTRATIVE_ACTION,
     DisconnectReason.DUPLICATE_CLIENTID: Reason.SESSION_TAKEN_OVER,
     DisconnectReason.FORBIDDEN_ACCESS: Reason.NOT_AUTHORIZED,
     DisconnectReason.MQTT_KEEP_ALIVE_TIMEOUT: Reason.KEEP_ALIVE_TIMEOUT,
     DisconnectReason.SERVER_ERROR: Reason.UNSPECIFIED,
     DisconnectReason.SERVER_INITIATED_DISCONNECT: Reason.SERVER_SHUTTING_DOWN,
     DisconnectReason.THROTTLED: Reason.QUOTA_EXCEEDED,
-    DisconnectReason.UNKNOWN: Reason.UNSPECIFIED,
     DisconnectReason.WEBSOCKET_TTL_EXPIRATION: Reason.ADMINISTRATIVE_ACTION,
 }
 """Ours where AWS's list of DISCONNECT codes has nothing closer. Neither a client that left nor one

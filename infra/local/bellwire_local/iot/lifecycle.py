@@ -1,5 +1,6 @@
 """Lifecycle events: what AWS tells subscribers of `$aws/events/…` about clients. Pure.
 
+Of a client whose id has a wildcard in it AWS tells nothing: there is no event then.
 Source: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
 """
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from bellwire_local.iot import limits
 from bellwire_local.iot.effects import DisconnectReason
 from bellwire_local.iot.messages import Message
+from bellwire_local.iot.topics import is_wildcard
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,7 @@ class Subject:
     timestamp_ms: int
 
 
-def has_events(client_id: str) -> bool:
-    """Whether AWS tells of this client: not of one whose id has a wildcard in it."""
-    return "#" not in client_id and "+" not in client_id
-
-
-def connected_event(subject: Subject, ip_address: str, version_number: int) -> Message:
+def connected_event(subject: Subject, ip_address: str, version_number: int) -> Message | None:
     """Tell that a client has connected."""
     return _presence(subject, "connected", ipAddress=ip_address, versionNumber=version_number)
 
@@ -38,7 +35,7 @@ def disconnected_event(
     version_number: int,
     *,
     is_client_initiated: bool,
-) -> Message:
+) -> Message | None:
     """Tell that a client has disconnected; the version number is that of its connection."""
     return _presence(
         subject,
@@ -49,7 +46,7 @@ def disconnected_event(
     )
 
 
-def connect_failed_event(subject: Subject, ip_address: str) -> Message:
+def connect_failed_event(subject: Subject, ip_address: str) -> Message | None:
     """Tell that a client may not connect, or may not have the will that it asked for."""
     return _presence(
         subject,
@@ -59,30 +56,33 @@ def connect_failed_event(subject: Subject, ip_address: str) -> Message:
     )
 
 
-def subscribed_event(subject: Subject, filters: Sequence[str]) -> Message:
+def subscribed_event(subject: Subject, filters: Sequence[str]) -> Message | None:
     """Tell which filters were granted."""
     return _event(subject, "subscriptions", "subscribed", topics=list(filters))
 
 
-def unsubscribed_event(subject: Subject, filters: Sequence[str]) -> Message:
+def unsubscribed_event(subject: Subject, filters: Sequence[str]) -> Message | None:
     """Tell which filters were given up."""
     return _event(subject, "subscriptions", "unsubscribed", topics=list(filters))
 
 
-def _presence(subject: Subject, event_type: str, **more: object) -> Message:
+def _presence(subject: Subject, event_type: str, **more: object) -> Message | None:
     return _event(subject, "presence", event_type, **more)
 
 
-def _event(subject: Subject, family: str, event_type: str, **more: object) -> Message:
+def _event(subject: Subject, family: str, event_type: str, **more: object) -> Message | None:
+    client_id = subject.client_id
+    if is_wildcard(client_id):
+        return None
     content = {
-        "clientId": subject.client_id,
+        "clientId": client_id,
         "timestamp": subject.timestamp_ms,
         "eventType": event_type,
         "sessionIdentifier": subject.session_identifier,
         "principalIdentifier": subject.principal_identifier,
         **more,
     }
-    topic = f"$aws/events/{family}/{event_type}/{subject.client_id}"
+    topic = f"$aws/events/{family}/{event_type}/{client_id}"
     return Message(topic, json.dumps(content, separators=(",", ":")).encode())
 
 

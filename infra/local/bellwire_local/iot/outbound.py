@@ -15,7 +15,7 @@ _LAST_PACKET_ID = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Copy:
     """A message for one subscriber, with the QoS and the RETAIN flag that it gets."""
 
     message: Message
@@ -30,7 +30,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class _Unacknowledged:
-    delivery: Delivery
+    copy: Copy
     first_s: float
     last_s: float
 
@@ -55,7 +55,7 @@ class Outbound:
         """Begin empty; `may_receive` says whether the client may have messages on a topic."""
         self._window = window
         self._may_receive = may_receive
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[Copy] = deque()
         self._waiting_bytes = 0
         self._unacknowledged_bytes = 0
         self._unacknowledged: dict[int, _Unacknowledged] = {}
@@ -67,16 +67,16 @@ class Outbound:
         """How many messages wait for their PUBACK."""
         return len(self._unacknowledged)
 
-    def offer(self, delivery: Delivery) -> bool:
-        """Put a delivery at the end of the queue, unless it is full."""
-        waiting_bytes = self._waiting_bytes + delivery.size_bytes
+    def offer(self, copy: Copy) -> bool:
+        """Put a copy at the end of the queue, unless it is full."""
+        waiting_bytes = self._waiting_bytes + copy.size_bytes
         if (
             len(self._waiting) >= limits.WAITING_MESSAGES
             or waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
             or waiting_bytes + self._unacknowledged_bytes > limits.OUTBOUND_BYTES
         ):
             return False
-        self._waiting.append(delivery)
+        self._waiting.append(copy)
         self._waiting_bytes = waiting_bytes
         return True
 
@@ -89,13 +89,13 @@ class Outbound:
         if again is not None:
             return again
         while self._waiting:
-            delivery = self._waiting[0]
-            if delivery.qos and len(self._unacknowledged) >= self._window:
+            copy = self._waiting[0]
+            if copy.qos and len(self._unacknowledged) >= self._window:
                 return None
             self._waiting.popleft()
-            self._waiting_bytes -= delivery.size_bytes
-            if self._may_leave(delivery.message, times):
-                return self._begin(delivery, times)
+            self._waiting_bytes -= copy.size_bytes
+            if self._may_leave(copy.message, times):
+                return self._begin(copy, times)
         return None
 
     def acknowledge(self, packet_id: int) -> None:
@@ -103,7 +103,7 @@ class Outbound:
         sent = self._unacknowledged.pop(packet_id, None)
         if sent is not None:
             self._due.pop(packet_id, None)
-            self._unacknowledged_bytes -= sent.delivery.size_bytes
+            self._unacknowledged_bytes -= sent.copy.size_bytes
 
     def give_up(self, now_s: float, after_s: float) -> None:
         """Forget what has been unacknowledged for too long.
@@ -130,21 +130,21 @@ class Outbound:
             del self._due[packet_id]
             sent = self._unacknowledged[packet_id]
             sent.last_s = times.monotonic_s
-            if self._may_leave(sent.delivery.message, times):
-                return _word(sent.delivery, times, packet_id)
+            if self._may_leave(sent.copy.message, times):
+                return _word(sent.copy, times, packet_id)
         return None
 
     def _may_leave(self, message: Message, times: Times) -> bool:
         return not message.is_expired(times.wall_s) and self._may_receive(message.topic)
 
-    def _begin(self, delivery: Delivery, times: Times) -> Publish:
-        if not delivery.qos:
-            return _word(delivery, times, 0)
+    def _begin(self, copy: Copy, times: Times) -> Publish:
+        if not copy.qos:
+            return _word(copy, times, 0)
         packet_id = self._next_packet_id()
         now_s = times.monotonic_s
-        self._unacknowledged[packet_id] = _Unacknowledged(delivery, now_s, now_s)
-        self._unacknowledged_bytes += delivery.size_bytes
-        return _word(delivery, times, packet_id)
+        self._unacknowledged[packet_id] = _Unacknowledged(copy, now_s, now_s)
+        self._unacknowledged_bytes += copy.size_bytes
+        return _word(copy, times, packet_id)
 
     def _next_packet_id(self) -> int:
         """Find one that is not in use [MQTT-2.3.1-4]; the window leaves at least one free."""
@@ -154,11 +154,11 @@ class Outbound:
                 return self._last_packet_id
 
 
-def _word(delivery: Delivery, times: Times, packet_id: int) -> Publish:
+def _word(copy: Copy, times: Times, packet_id: int) -> Publish:
     return packet_of(
-        delivery.message,
+        copy.message,
         times.wall_s,
-        qos=delivery.qos,
-        retain=delivery.retain,
+        qos=copy.qos,
+        retain=copy.retain,
         packet_id=packet_id,
     )

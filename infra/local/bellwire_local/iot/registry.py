@@ -33,15 +33,11 @@ class Registry:
         self._past.pop(client_id, None)
         connection.version_number = self._versions.begin(client_id, self._wall_clock_s())
         connection.connected_at_ms = self._now_ms()
-        if not lifecycle.has_events(client_id):
-            return None
         subject = self._subject(connection, client_id)
         return lifecycle.connected_event(subject, connection.source_ip, connection.version_number)
 
     def refuse(self, connection: Connection, client_id: str) -> Message | None:
         """Tell of a client that may not connect."""
-        if not lifecycle.has_events(client_id):
-            return None
         subject = self._subject(connection, client_id)
         return lifecycle.connect_failed_event(subject, connection.source_ip)
 
@@ -63,8 +59,6 @@ class Registry:
             connection.source_ip,
             connection.source_port,
         )
-        if not lifecycle.has_events(client_id):
-            return None
         return lifecycle.disconnected_event(
             self._subject(connection, client_id),
             reason,
@@ -72,19 +66,9 @@ class Registry:
             is_client_initiated=is_client_initiated,
         )
 
-    def tell_subscribed(self, connection: Connection, filters: tuple[str, ...]) -> Message | None:
-        """Tell what was granted."""
-        client_id = connection.session.client_id or ""
-        if not lifecycle.has_events(client_id):
-            return None
-        return lifecycle.subscribed_event(self._subject(connection, client_id), filters)
-
-    def tell_unsubscribed(self, connection: Connection, filters: tuple[str, ...]) -> Message | None:
-        """Tell what was given up."""
-        client_id = connection.session.client_id or ""
-        if not lifecycle.has_events(client_id):
-            return None
-        return lifecycle.unsubscribed_event(self._subject(connection, client_id), filters)
+    def subject(self, connection: Connection) -> Subject:
+        """Return whom an event of this moment is about."""
+        return self._subject(connection, connection.session.client_id or "")
 
     def forget(self) -> None:
         """Drop what AWS would not remember any longer."""

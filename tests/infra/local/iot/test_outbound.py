@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 
 from bellwire_local.iot.messages import Message, expiry_of, packet_of, receive_message
 from bellwire_local.iot.mqtt import Properties, Publish
-from bellwire_local.iot.outbound import Delivery, Outbound, Times
+from bellwire_local.iot.outbound import Copy, Outbound, Times
 
 
 def at(now_s: float) -> Times:
     return Times(now_s, 1_000_000 + now_s)
 
 
-def loud(payload: bytes, **more: float) -> Delivery:
-    return Delivery(Message("a", payload, qos=1, **more), 1, retain=False)  # type: ignore[arg-type]
+def loud(payload: bytes, **more: float) -> Copy:
+    return Copy(Message("a", payload, qos=1, **more), 1, retain=False)  # type: ignore[arg-type]
 
 
 def test_window_limits_what_is_unacknowledged() -> None:
@@ -53,7 +53,7 @@ def test_properties_count_as_much_as_payload() -> None:
     half = "x" * 262_000
     said = Properties(user_properties=((half, half), ("", "")))
     outbound = Outbound(window=1)
-    offers = [Delivery(Message("a", b"", 1, properties=said), 1, retain=False)] * 2
+    offers = [Copy(Message("a", b"", 1, properties=said), 1, retain=False)] * 2
     assert [outbound.offer(offer) for offer in offers] == [True, True]
     assert not outbound.offer(loud(b"x" * 318))
     assert outbound.offer(loud(b"x" * 317))
