@@ -98,12 +98,29 @@ def may_assume(
             id; None for a caller with a token.
         context: the condition keys' values, `{"cognito-identity.amazonaws.com:amr": ("x",)}`.
     """
-    effects = {
-        statement.effect
+    said = judge(trust, action, federated=federated, aws_principal=aws_principal, context=context)
+    return said is not None and said.effect == "Allow"
+
+
+def judge(
+    trust: TrustPolicy,
+    action: str,
+    *,
+    federated: str | None,
+    aws_principal: str | None,
+    context: Mapping[str, str | tuple[str, ...]],
+) -> TrustStatement | None:
+    """Return the statement that decides, a Deny before an Allow; None if none speaks of it.
+
+    The arguments are those of `may_assume`.
+    """
+    speaking = [
+        statement
         for statement in trust.statements
         if statement.covers(action, federated, aws_principal, context)
-    }
-    return effects == {"Allow"}
+    ]
+    denying = [statement for statement in speaking if statement.effect == "Deny"]
+    return next(iter(denying or speaking), None)
 
 
 def _is_meant(named: str, caller: str) -> bool:
