@@ -15,6 +15,7 @@ with atheris.instrument_imports(include=["bellwire_local"]):
     from bellwire_local.http_messages import HttpAnswer, HttpRequest
     from bellwire_local.identity.assembly import IdentitySettings, assemble_identity
     from bellwire_local.identity.credentials import CredentialIssuer
+    from bellwire_local.identity.decisions import DecisionLog
     from bellwire_local.identity.keyring import Keyring
     from bellwire_local.identity.quotas import IdentityQuotas
 
@@ -44,6 +45,7 @@ SERVICES = assemble_identity(
     CredentialIssuer(MASTER_KEY),
     sqlite3.connect(":memory:", isolation_level=None),
     Clocks(lambda: 1_800_000_000.0, lambda: float(next(SECONDS))),
+    DecisionLog(),
 )
 
 

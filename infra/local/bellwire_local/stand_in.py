@@ -19,6 +19,7 @@ from bellwire_local.http_faults import make_faulty
 from bellwire_local.http_messages import Answer, HttpRequest, Operation
 from bellwire_local.identity.assembly import IdentityServices, IdentitySettings, assemble_identity
 from bellwire_local.identity.credentials import CredentialIssuer, Credentials
+from bellwire_local.identity.decisions import DecisionLog
 from bellwire_local.identity.keyring import Keyring, open_keyring
 from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.quotas import IdentityQuotas
@@ -83,6 +84,7 @@ class StandIn:
         self.iot_url = ""
         self.aws_url = ""
         self.iot_tls_url: str | None = None
+        self.decisions = DecisionLog()
         self._iot = self._assemble_iot(clocks)
         identity = self._assemble_identity(keyring, clocks)
         self.faults = FaultsInForce(
@@ -150,7 +152,7 @@ class StandIn:
             edge=settings.edge,
             endpoint=lambda: urlsplit(self.iot_url).netloc,
         )
-        return assemble_iot(iot, self._issuer, self._storage, clocks)
+        return assemble_iot(iot, self._issuer, self._storage, clocks, self.decisions)
 
     def _assemble_identity(self, keyring: Keyring, clocks: Clocks) -> IdentityServices:
         settings = self._settings
@@ -162,7 +164,9 @@ class StandIn:
             pool=settings.pool,
             quotas=settings.identity_quotas,
         )
-        return assemble_identity(identity, keyring, self._issuer, self._storage, clocks)
+        return assemble_identity(
+            identity, keyring, self._issuer, self._storage, clocks, self.decisions
+        )
 
     async def start(self) -> None:
         """Open the ports.

@@ -97,7 +97,7 @@ def _tell_decisions(request: HttpRequest, stand_in: StandIn) -> object:
     if not is_number or not 1 <= int(given) <= MAX_DECISIONS:
         found = f"limit is {given!r}; expected a number from 1 to {MAX_DECISIONS}"
         raise _Refused(400, "malformed", found)
-    return {"decisions": stand_in.authorizer.decisions(int(given))}
+    return {"decisions": list(stand_in.decisions.latest(int(given)))}
 
 
 def _json(status: int, content: object) -> HttpAnswer:

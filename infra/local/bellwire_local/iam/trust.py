@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bellwire_local.errors import PolicyRefused
-from bellwire_local.iam.conditions import KEYS, AnyCondition, read_conditions
+from bellwire_local.iam.conditions import (
+    COGNITO_AUD,
+    KEYS,
+    AnyCondition,
+    Condition,
+    read_conditions,
+)
 from bellwire_local.iam.patterns import Context, Pattern
 from bellwire_local.iam.policies import (
     Effect,
@@ -70,7 +76,9 @@ def read_trust(name: str, document: PolicyDocument) -> TrustPolicy:
 
     Raises:
         PolicyRefused: for anything that is not enforced here; NotPrincipal, variables and wildcards
-            within a principal are not.
+            within a principal are not. And for trust in Cognito without a condition on the
+            audience, which IAM does not take.
+            Source: https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
     """
     return TrustPolicy(
         name,
@@ -98,12 +106,29 @@ def may_assume(
             id; None for a caller with a token.
         context: the condition keys' values, `{"cognito-identity.amazonaws.com:amr": ("x",)}`.
     """
-    effects = {
-        statement.effect
+    said = judge(trust, action, federated=federated, aws_principal=aws_principal, context=context)
+    return said is not None and said.effect == "Allow"
+
+
+def judge(
+    trust: TrustPolicy,
+    action: str,
+    *,
+    federated: str | None,
+    aws_principal: str | None,
+    context: Mapping[str, str | tuple[str, ...]],
+) -> TrustStatement | None:
+    """Return the statement that decides, a Deny before an Allow; None if none speaks of it.
+
+    The arguments are those of `may_assume`.
+    """
+    speaking = [
+        statement
         for statement in trust.statements
         if statement.covers(action, federated, aws_principal, context)
-    }
-    return effects == {"Allow"}
+    ]
+    denying = [statement for statement in speaking if statement.effect == "Deny"]
+    return next(iter(denying or speaking), None)
 
 
 def _is_meant(named: str, caller: str) -> bool:
@@ -127,9 +152,25 @@ def _read_statement(where: str, statement: Mapping[str, object]) -> TrustStateme
         keys = KEYS | _STS_KEYS | _keys_of_providers(principals)
         element = statement["Condition"]
         conditions = read_conditions(where, element, keys=keys, variables=frozenset())
+    if effect == "Allow" and COGNITO_FEDERATION in principals.get("Federated", ()):
+        _check_audience(where, conditions)
     return TrustStatement(
         str(statement.get("Sid") or where), effect, actions, principals, conditions
     )
+
+
+def _check_audience(where: str, conditions: tuple[AnyCondition, ...]) -> None:
+    """Refuse what lets in anybody's identity pool; that leaving one out is not enough is ours."""
+    if not any(
+        isinstance(condition, Condition)
+        and condition.key == COGNITO_AUD
+        and not condition.is_negated
+        for condition in conditions
+    ):
+        raise PolicyRefused(
+            f"{where}: it trusts {COGNITO_FEDERATION} whatever the identity pool; a condition "
+            f'such as {{"StringEquals": {{"{COGNITO_AUD}": "<pool>"}}}} is expected'
+        )
 
 
 def _read_principals(where: str, element: object) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from bellwire_local.clocks import Clocks
 from bellwire_local.identity import cognito, sts
 from bellwire_local.identity.assuming import RoleAssumption
 from bellwire_local.identity.credentials import CredentialIssuer
+from bellwire_local.identity.decisions import DecisionLog
 from bellwire_local.identity.discovery import Discovery
 from bellwire_local.identity.identities import GuestIdentities
 from bellwire_local.identity.keyring import Keyring
@@ -49,6 +50,7 @@ def assemble_identity(
     issuer: CredentialIssuer,
     storage: sqlite3.Connection,
     clocks: Clocks,
+    log: DecisionLog,
 ) -> IdentityServices:
     """Build the services.
 
@@ -58,7 +60,7 @@ def assemble_identity(
     region, home, pool_id = settings.region, settings.home, settings.pool_id
     tokens = TokenSigner(keyring.signing_key, region, home)
     keys = ProviderKeys(fetch_keys, clocks.wall_s)
-    roles = Roles(settings.accounts, home, settings.pool, pool_id)
+    roles = Roles(settings.accounts, home, settings.pool, pool_id, log)
     prover = LoginProver(
         account_id=home,
         pool_id=pool_id,
@@ -77,11 +79,15 @@ def assemble_identity(
         issuer=issuer,
         prover=prover,
     )
+
+    def verifier_for(service: str) -> Verifier:
+        return Verifier(region, (service,), issuer.look_up, note_refusal=log.keep_unsigned)
+
     return IdentityServices(
         cognito.CognitoIdentity(
             pool,
             region=region,
-            verifier=Verifier(region, (cognito.SERVICE,), issuer.look_up),
+            verifier=verifier_for(cognito.SERVICE),
             keys=keys,
             limiter=RateLimiter(settings.quotas),
             wall_clock_s=clocks.wall_s,
@@ -89,7 +95,7 @@ def assemble_identity(
         ),
         sts.Sts(
             RoleAssumption(roles=roles, tokens=tokens, issuer=issuer, pool=settings.pool),
-            verifier=Verifier(region, (sts.SERVICE,), issuer.look_up),
+            verifier=verifier_for(sts.SERVICE),
             wall_clock_s=clocks.wall_s,
         ),
         Discovery(tokens),

@@ -78,7 +78,9 @@ class RoleAssumption:
         token = self._read_token(text, now_s)
         role = self.roles.find_by_arn(wish.role_arn)
         circumstances = Circumstances(now_s, source_ip, wish.session_name)
-        if role is None or not role.trusts_token(token, circumstances):
+        if role is None:
+            self.roles.note_absence(token.identity_id, WEB_IDENTITY, wish.role_arn, now_s)
+        if role is None or not self.roles.trusts_token(role, token, circumstances):
             # AWS does not tell a role that is absent from one that does not trust.
             raise StsRefusal("AccessDenied", f"Not authorized to perform {WEB_IDENTITY}", 403)
         _check_duration(wish, role)
@@ -102,18 +104,7 @@ class RoleAssumption:
         circumstances = Circumstances(
             now_s, source_ip, wish.session_name, _read_external_id(fields)
         )
-        session_arn = caller.principal.arn
-        why = self.roles.explain_refusal(
-            caller.principal, ASSUME_ROLE, wish.role_arn, circumstances
-        )
-        role = self.roles.find_by_arn(wish.role_arn)
-        if why is None and (role is None or not role.trusts_session(session_arn, circumstances)):
-            why = (
-                f"User: {session_arn} is not authorized to perform: {ASSUME_ROLE} on resource: "
-                f"{wish.role_arn}"
-            )
-        if why is not None or role is None:
-            raise StsRefusal("AccessDenied", why or "", 403)
+        role = self._find_for(caller.principal, wish.role_arn, circumstances)
         _check_duration(wish, role)
         if caller.expires_at is not None and wish.duration_s > CHAINED_SESSION_MAX_S:
             raise StsRefusal(
@@ -128,6 +119,24 @@ class RoleAssumption:
             session_policies=wish.session_policies,
         )
         return Assumed(principal, self._issue(principal, wish, now_s))
+
+    def _find_for(
+        self, caller: Principal, role_arn: str, circumstances: Circumstances
+    ) -> RoleInForce:
+        why = self.roles.explain_refusal(caller, ASSUME_ROLE, role_arn, circumstances)
+        if why is not None:
+            raise StsRefusal("AccessDenied", why, 403)
+        role = self.roles.find_by_arn(role_arn)
+        if role is None:
+            self.roles.note_absence(str(caller), ASSUME_ROLE, role_arn, circumstances.now_s)
+        if role is None or not self.roles.trusts_session(role, caller, circumstances):
+            raise StsRefusal(
+                "AccessDenied",
+                f"User: {caller.arn} is not authorized to perform: {ASSUME_ROLE} on resource: "
+                f"{role_arn}",
+                403,
+            )
+        return role
 
     def _issue(self, principal: Principal, wish: _Wish, now_s: float) -> Credentials:
         return self.issuer.issue_temporary(principal, now_s, wish.duration_s)

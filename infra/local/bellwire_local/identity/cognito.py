@@ -46,6 +46,9 @@ _JSON_CODES = {
 }
 """The names that services of the JSON protocols give to a signature's faults."""
 
+_DECIDED = {"AccessDeniedException", "InvalidIdentityPoolConfigurationException"}
+"""What follows from a decision, which is logged where it is made."""
+
 
 class CognitoIdentity:
     """Answers the calls for one identity pool."""
@@ -143,17 +146,17 @@ class CognitoIdentity:
         except SignatureRefused as refused:
             raise CognitoRefusal(_JSON_CODES[refused.code], str(refused)) from refused
         circumstances = Circumstances(now_s, request.source_ip)
-        why = self._pool.roles.explain_refusal(
-            caller, f"{SERVICE}:{operation}", self._arn, circumstances
-        )
+        roles, action = self._pool.roles, f"{SERVICE}:{operation}"
+        why = roles.explain_refusal(caller, action, self._arn, circumstances)
         if why is None and caller.account_id != self._pool.account_id:
-            why = f"User: {caller.arn} is of another account than {self._arn}"
+            why = roles.refuse_other_account(caller, action, self._arn, now_s)
         if why is not None:
             raise CognitoRefusal("AccessDeniedException", why)
 
 
 def _refuse(refusal: CognitoRefusal) -> HttpAnswer:
-    logger.warning("Cognito refused: %s: %s", refusal.error_type, refusal)
+    if refusal.error_type not in _DECIDED:
+        logger.warning("Cognito refused: %s: %s", refusal.error_type, refusal)
     content: Result = {"__type": refusal.error_type, "message": str(refusal)}
     return _answer(refusal.status, content, (("x-amzn-ErrorType", refusal.error_type),))
 

@@ -33,7 +33,7 @@ from bellwire_local.identity.refusals import (
     logins_do_not_match,
     not_authorized,
 )
-from bellwire_local.identity.roles import Circumstances, RoleInForce, Roles
+from bellwire_local.identity.roles import WEB_IDENTITY, Circumstances, RoleInForce, Roles
 from bellwire_local.identity.tokens import OpenIdToken, TokenSigner
 
 Result = dict[str, object]
@@ -214,9 +214,11 @@ class IdentityPool:
         settings = self.settings
         name = settings.unauthenticated_role if proven.is_guest else settings.authenticated_role
         role = None if name is None else self.roles.find(self.account_id, name)
-        if role is None or not role.trusts_token(
-            token, Circumstances(now_s, session_name=COGNITO_SESSION_NAME)
-        ):
+        circumstances = Circumstances(now_s, session_name=COGNITO_SESSION_NAME)
+        if role is None:
+            wanted = f"arn:aws:iam::{self.account_id}:role/{name or ''}"
+            self.roles.note_absence(token.identity_id, WEB_IDENTITY, wanted, now_s)
+        if role is None or not self.roles.trusts_token(role, token, circumstances):
             raise CognitoRefusal(
                 "InvalidIdentityPoolConfigurationException",
                 "Invalid identity pool configuration. Check assigned IAM roles for this pool.",

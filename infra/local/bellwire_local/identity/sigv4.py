@@ -71,6 +71,8 @@ class Verifier:
     look_up: Callable[[str, str | None, float], Grant]
     """Access key id, session token, now in seconds → the grant, or CredentialsRefused."""
     is_for_upgrades: bool = False
+    note_refusal: Callable[[ReceivedRequest, SignatureRefused, float], None] | None = None
+    """Told of every refusal, with the time."""
 
     def verify(self, request: ReceivedRequest, now_s: float) -> Grant:
         """Find out who signed `request`.
@@ -78,6 +80,14 @@ class Verifier:
         Raises:
             SignatureRefused: it is unsigned, wrongly signed, not current, or out of scope.
         """
+        try:
+            return self._verify(request, now_s)
+        except SignatureRefused as refusal:
+            if self.note_refusal is not None:
+                self.note_refusal(request, refusal, now_s)
+            raise
+
+    def _verify(self, request: ReceivedRequest, now_s: float) -> Grant:
         claim = _read_claim(request)
         self._check_scope(claim)
         try:

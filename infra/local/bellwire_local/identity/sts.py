@@ -65,7 +65,8 @@ class Sts:
             action = fields["Action"]
             result = self._operations[action](fields, request)
         except StsRefusal as refusal:
-            logger.warning("STS refused: %s: %s", refusal.code, refusal)
+            if refusal.code != "AccessDenied":  # that is a decision, logged where it is made
+                logger.warning("STS refused: %s: %s", refusal.code, refusal)
             return _write_error(refusal, request_id)
         content: Content = {
             f"{action}Result": result,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bellwire_local.accounts import Account
 from bellwire_local.clocks import Clocks
 from bellwire_local.identity.credentials import CredentialIssuer
+from bellwire_local.identity.decisions import DecisionLog
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.iot.admission import EdgeChoices
 from bellwire_local.iot.authorization import Authorizer, PolicyChoices
@@ -45,7 +46,11 @@ class IotServices:
 
 
 def assemble_iot(
-    settings: IotSettings, issuer: CredentialIssuer, storage: sqlite3.Connection, clocks: Clocks
+    settings: IotSettings,
+    issuer: CredentialIssuer,
+    storage: sqlite3.Connection,
+    clocks: Clocks,
+    log: DecisionLog,
 ) -> IotServices:
     """Build the services.
 
@@ -58,6 +63,7 @@ def assemble_iot(
             account_id,
             {name: role.policy for name, role in account.roles.items()},
             choices=settings.policy_choices,
+            log=log,
             wall_clock_s=clocks.wall_s,
             monotonic_s=clocks.monotonic_s,
         )
@@ -85,8 +91,10 @@ def assemble_iot(
         for account_id, authorizer in authorizers.items()
     }
 
-    def verifier_for(services: tuple[str, ...]) -> Verifier:
-        return Verifier(settings.region, services, issuer.look_up)
+    def verifier_for(services: tuple[str, ...], *, is_for_upgrades: bool = False) -> Verifier:
+        return Verifier(
+            settings.region, services, issuer.look_up, is_for_upgrades, log.keep_unsigned
+        )
 
     return IotServices(
         authorizers=authorizers,
@@ -110,7 +118,7 @@ def assemble_iot(
         ),
         websocket_port=WebSocketPort(
             brokers,
-            Verifier(settings.region, WEBSOCKET_SERVICES, issuer.look_up, is_for_upgrades=True),
+            verifier_for(WEBSOCKET_SERVICES, is_for_upgrades=True),
             clocks.wall_s,
             settings.edge,
             max_packet_bytes=settings.limits.packet_bytes,

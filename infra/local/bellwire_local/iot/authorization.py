@@ -5,7 +5,6 @@ policies attached to the identity, if it is one that has logged in.
 Source: https://docs.aws.amazon.com/iot/latest/developerguide/cog-iot-policies.html
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,15 +24,13 @@ from bellwire_local.iam.patterns import Context
 from bellwire_local.iam.policies import (
     Policy,
     PolicyDocument,
-    evaluate,
     parse_document,
     read_policy,
 )
+from bellwire_local.identity.deciding import Layer, decide
+from bellwire_local.identity.decisions import Decision, DecisionLog
 from bellwire_local.identity.principals import COGNITO_SESSION_NAME, Principal
-from bellwire_local.iot.decisions import Decision, DecisionLog, Document, DocumentKind, Missing
 from bellwire_local.iot.policies_in_force import PoliciesInForce, PolicyChange, RoleChanged
-
-logger = logging.getLogger(__name__)
 
 INTERSECTED_ACTIONS = frozenset(
     {
@@ -76,16 +73,6 @@ class PolicyChoices:
     retain_publish_needs_iot_policy: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """Policies of one kind, which must allow a request together."""
-
-    kind: DocumentKind
-    policies: tuple[Policy, ...]
-    context: Context
-    place: str
-
-
 class Authorizer:
     """Decides for one account; `generation` rises whenever earlier decisions may not hold."""
 
@@ -96,10 +83,14 @@ class Authorizer:
         roles: Mapping[str, PolicyDocument],
         *,
         choices: PolicyChoices = PolicyChoices(),
+        log: DecisionLog | None = None,
         wall_clock_s: Callable[[], float] = time.time,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Put the policies of the roles in force; nothing is attached to anybody.
+
+        Args:
+            log: where decisions are remembered; None: in one of its own.
 
         Raises:
             PolicyRefused: one of them holds what is not enforced.
@@ -110,7 +101,7 @@ class Authorizer:
         self._in_force = PoliciesInForce(roles, monotonic_s)
         self._decided: dict[object, Decision] = {}
         self._decided_generation = self._in_force.generation
-        self._log = DecisionLog()
+        self._log = DecisionLog() if log is None else log
 
     @property
     def generation(self) -> int:
@@ -139,7 +130,10 @@ class Authorizer:
         self._in_force.change(change)
 
     def decisions(self, limit: int = 100) -> list[dict[str, object]]:
-        """Return the latest decisions, newest first; the shape is `Decision.as_json` with `at`."""
+        """Return the latest decisions, newest first; the shape is `Decision.as_json` with `at`.
+
+        Those of everybody who writes to the same log are among them.
+        """
         return list(self._log.latest(limit))
 
     def decide(
@@ -173,10 +167,8 @@ class Authorizer:
             arn = resource if is_whole_resource else self._arn_prefix + resource
             known = {**self._known_of(principal, source_ip, client_id), **dict(further)}
             layers = self._layers(principal, action, known)
-            decision = self._decided[key] = _decide(layers, principal, action, arn)
-        self._log.note(int(self._wall_clock_s() * 1000), decision)
-        if not decision.is_allowed:
-            logger.warning("%s", decision)
+            decision = self._decided[key] = decide(layers, str(principal), action, arn)
+        self._log.note(self._wall_clock_s(), decision)
         return decision
 
     def _known_of(
@@ -193,21 +185,21 @@ class Authorizer:
         }
         return {key: value for key, value in known.items() if value}
 
-    def _layers(self, principal: Principal, action: str, known: Context) -> list[_Layer]:
+    def _layers(self, principal: Principal, action: str, known: Context) -> list[Layer]:
         role = principal.role
         layers = [
-            _Layer("role policy", self._in_force.of_role(role), known, f"the role policy {role}")
+            Layer("role policy", self._in_force.of_role(role), known, f"the role policy {role}")
         ]
         if principal.session_policies:
             session = tuple(map(_read_session_policy, principal.session_policies))
             if any(policy.asks_for(CURRENT_TIME) for policy in session):
                 self._in_force.note_time_matters()
-            layers.append(_Layer("session policy", session, known, "the session policy"))
+            layers.append(Layer("session policy", session, known, "the session policy"))
         if self._needs_iot_policy(principal, action):
             identity = principal.identity_id or ""
             attached = self._in_force.attached_to(identity)
             place = f"an IoT policy attached to {identity}"
-            layers.append(_Layer("IoT policy", attached, self._known_in_iot_policies(known), place))
+            layers.append(Layer("IoT policy", attached, self._known_in_iot_policies(known), place))
         return layers
 
     def _needs_iot_policy(self, principal: Principal, action: str) -> bool:
@@ -225,58 +217,6 @@ class Authorizer:
         if not self._choices.cognito_sub_in_iot_policies:
             withheld.add(COGNITO_SUB)
         return {key: value for key, value in known.items() if key not in withheld}
-
-
-def _decide(layers: list[_Layer], principal: Principal, action: str, arn: str) -> Decision:
-    asked = [(layer, evaluate(layer.policies, action, arn, layer.context)) for layer in layers]
-    documents = tuple(
-        Document(layer.kind, policy.name) for layer in layers for policy in layer.policies
-    )
-    denied = next((said for said in asked if said[1].is_explicit_denial), None)
-    missing = tuple(
-        _say_missing(layer, action) for layer, verdict in asked if verdict.statement is None
-    )
-    if denied is None and missing:
-        return Decision(
-            is_allowed=False,
-            principal=principal,
-            action=action,
-            resource=arn,
-            documents=documents,
-            missing=missing,
-        )
-    layer, verdict = denied or asked[-1]
-    return Decision(
-        is_allowed=denied is None,
-        principal=principal,
-        action=action,
-        resource=arn,
-        documents=documents,
-        statement=verdict.statement.name if verdict.statement else None,
-        said_by=Document(layer.kind, verdict.policy.name) if verdict.policy else None,
-    )
-
-
-def _say_missing(layer: _Layer, action: str) -> Missing:
-    if not layer.policies:
-        return Missing(layer.place, _NOTHING_TO_ASK[layer.kind])
-    unresolved = {
-        f"{policy.name} uses ${{{variable}}}, which has no value here"
-        for policy in layer.policies
-        for statement in policy.statements
-        if statement.effect == "Allow" and statement.covers_action(action)
-        for pattern in statement.resources
-        for variable in pattern.variables
-        if variable not in layer.context
-    }
-    return Missing(layer.place, ", ".join(sorted(unresolved)))
-
-
-_NOTHING_TO_ASK: Mapping[DocumentKind, str] = {
-    "role policy": "there is no such role",
-    "session policy": "the session policy is empty",
-    "IoT policy": "no IoT policy is attached to the identity, and one that has logged in needs one",
-}
 
 
 @lru_cache(maxsize=_SESSION_POLICIES_KEPT)

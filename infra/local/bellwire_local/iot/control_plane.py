@@ -166,7 +166,8 @@ def _read_body(request: HttpRequest) -> dict[str, object]:
 
 
 def _refuse(refusal: IotRefusal) -> HttpAnswer:
-    logger.warning("control plane: %s: %s", refusal.error_type, refusal.message)
+    if refusal.error_type != "AccessDeniedException":  # a decision, logged where it is made
+        logger.warning("control plane: %s: %s", refusal.error_type, refusal.message)
     headers = (
         ("content-type", "application/json"),
         ("x-amzn-RequestId", str(uuid.uuid4())),

@@ -160,3 +160,25 @@ def test_what_is_not_enforced_is_refused(statement: dict[str, object], complaint
         read_trust("some_role", _trust(statement))
     assert complaint in str(caught.value)
     assert str(caught.value).startswith("some_role")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {},
+        {"Condition": {"ForAnyValue:StringLike": {f"{COGNITO}:amr": "authenticated"}}},
+        {"Condition": {"StringLike": {f"{COGNITO}:sub": "*"}}},
+        {"Condition": {"StringNotEquals": {f"{COGNITO}:aud": "us-east-1:other"}}},
+        {"Condition": {"Null": {f"{COGNITO}:aud": "false"}}},
+    ],
+)
+@pytest.mark.parametrize("principal", [COGNITO, [GITHUB, COGNITO]])
+def test_trust_in_every_identity_pool_is_refused(
+    condition: dict[str, object], principal: object
+) -> None:
+    statement = {"Principal": {"Federated": principal}, "Action": WEB_IDENTITY, **condition}
+    with pytest.raises(PolicyRefused, match="r, statement 0: it trusts cognito-identity"):
+        read_trust("r", _trust(statement))
+    allowed = {**statement, "Condition": {"StringLike": {f"{COGNITO}:aud": "us-east-1:*"}}}
+    denied = {**statement, "Effect": "Deny"}
+    assert len(read_trust("r", _trust(allowed, denied)).statements) == 2

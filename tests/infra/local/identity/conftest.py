@@ -111,7 +111,7 @@ class Cloud(Aws):
     def pool_id(self) -> str:
         return self.stand_in.identity_pool_id
 
-    def _client(self, service: str, signer: Signer | None) -> Any:
+    def boto(self, service: str, signer: Signer | None) -> Any:
         config = Config(retries={"max_attempts": 0})
         if signer is None:
             config = config.merge(Config(signature_version=UNSIGNED))
@@ -127,13 +127,13 @@ class Cloud(Aws):
 
     def pool_client(self, role: str | None = None) -> "CognitoIdentityClient":
         """Cognito Identity as a page calls it, or signed by a role."""
-        client: CognitoIdentityClient = self._client(
+        client: CognitoIdentityClient = self.boto(
             "cognito-identity", self.role(role) if role else None
         )
         return client
 
     def sts(self, signer: Signer | None = None) -> "STSClient":
-        client: STSClient = self._client("sts", signer)
+        client: STSClient = self.boto("sts", signer)
         return client
 
     def developer_token(self, user: str = "ann", **more: Any) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bellwire_local.accounts import PoolSettings, Provider
 from bellwire_local.identity.assuming import Assumed, RoleAssumption
 from bellwire_local.identity.credentials import CredentialIssuer, Grant
+from bellwire_local.identity.decisions import DecisionLog
 from bellwire_local.identity.developer import DeveloperIdentities
 from bellwire_local.identity.identities import GuestIdentities
 from bellwire_local.identity.linked_identities import LinkedIdentities
@@ -65,7 +66,7 @@ def rules() -> Rules:
         providers={ISSUER: Provider("https://id.example", ("page",))},
     )
     tokens = TokenSigner(generate_private_key(65_537, 2048), REGION, HOME)
-    roles = Roles(ACCOUNTS, HOME, settings, POOL_ID)
+    roles = Roles(ACCOUNTS, HOME, settings, POOL_ID, DecisionLog())
     issuer = CredentialIssuer(bytes(32))
     pool = IdentityPool(
         account_id=HOME,

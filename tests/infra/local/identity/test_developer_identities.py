@@ -262,7 +262,7 @@ def test_who_may_vouch_for_users(cloud: "Cloud", make_cloud: MakeCloud) -> None:
     far = cloud.sts(cloud.role("backend")).assume_role(
         RoleArn=f"arn:aws:iam::{OTHER}:role/shared", RoleSessionName="far"
     )["Credentials"]
-    foreign = cloud._client(  # noqa: SLF001  # with credentials of another account
+    foreign = cloud.boto(  # with credentials of another account
         "cognito-identity",
         Signer(far["AccessKeyId"], far["SecretAccessKey"], far["SessionToken"]),
     )

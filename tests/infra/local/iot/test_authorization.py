@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bellwire_local.errors import PolicyRefused
 from bellwire_local.iam.policies import PolicyDocument
+from bellwire_local.identity.decisions import ALLOWED_KEPT, REFUSED_KEPT, Decision
 from bellwire_local.identity.principals import COGNITO_SESSION_NAME, Principal
 from bellwire_local.iot.authorization import Authorizer, PolicyChoices
-from bellwire_local.iot.decisions import ALLOWED_KEPT, REFUSED_KEPT, Decision
 from bellwire_local.iot.policies_in_force import (
     AttachmentsChanged,
     IotPolicyChanged,
@@ -350,6 +350,7 @@ def test_decisions_are_remembered_newest_first() -> None:
         "resource": f"{ARN}:topic/b",
         "documents": [{"kind": "role policy", "name": "role"}],
         "statement": {"name": "S", "document": {"kind": "role policy", "name": "role"}},
+        "reason": None,
         "remedy": None,
         "line": f"allowed iot:Publish on {ARN}:topic/b for role/{ME} (asked role policy role): "
         "statement S of role policy role allows it",

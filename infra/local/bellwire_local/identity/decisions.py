@@ -1,17 +1,23 @@
-"""Decisions that explain themselves, and a memory of the latest; `authorization` makes them."""
+"""Decisions that explain themselves, however they were made, and a memory of the latest.
+
+`deciding` makes them of policies; IoT, Cognito and STS of every account write to one memory.
+"""
 
 import itertools
 import json
+import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from bellwire_local.iam.patterns import escape
-from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.sigv4 import ReceivedRequest
 from bellwire_local.printable import printable
 
-DocumentKind = Literal["role policy", "session policy", "IoT policy"]
+logger = logging.getLogger(__name__)
+
+DocumentKind = Literal["role policy", "session policy", "IoT policy", "trust policy"]
 
 REFUSED_KEPT = 1_000
 ALLOWED_KEPT = 1_000
@@ -35,6 +41,7 @@ class Missing:
     `place` is where a statement would have to stand; `why` says more than that none allowed it.
     """
 
+    kind: DocumentKind
     place: str
     why: str = ""
 
@@ -44,20 +51,23 @@ class Decision:
     """A verdict with everything needed to understand it.
 
     `statement` and `said_by` are what denied or allowed it; `missing` is whoever did not allow it,
-    empty when a Deny decided.
+    empty when a Deny decided. `reason` says why where no policy was asked. `statement_wanted` is
+    the remedy where it is another than a statement on action and resource.
     """
 
     is_allowed: bool
-    principal: Principal
+    who: str
     action: str
     resource: str
     documents: tuple[Document, ...]
     statement: str | None = None
     said_by: Document | None = None
     missing: tuple[Missing, ...] = ()
+    reason: str | None = None
+    statement_wanted: Mapping[str, object] | None = None
 
     @property
-    def remedy(self) -> Mapping[str, str] | None:
+    def remedy(self) -> Mapping[str, object] | None:
         """The smallest statement that would allow it, in each of the places of `missing`.
 
         `{"Effect": "Allow", "Action": "iot:Publish", "Resource": "arn:…:topic/a"}`; None where
@@ -65,6 +75,8 @@ class Decision:
         """
         if not self.missing:
             return None
+        if self.statement_wanted is not None:
+            return self.statement_wanted
         is_arn = self.resource.startswith("arn:")  # a policy can name nothing else, except all
         resource = escape(self.resource) if is_arn else "*"
         return {"Effect": "Allow", "Action": self.action, "Resource": resource}
@@ -75,7 +87,9 @@ class Decision:
     def _line(self) -> str:
         said = "allowed" if self.is_allowed else "refused"
         asked = ", ".join(map(str, self.documents)) or "no document"
-        line = f"{said} {self.action} on {self.resource} for {self.principal} (asked {asked}): "
+        line = f"{said} {self.action} on {self.resource} for {self.who} (asked {asked}): "
+        if self.reason is not None:
+            return line + self.reason
         if self.missing:
             places = " and to ".join(missing.place for missing in self.missing)
             whys = "".join(f"{missing.why}; " for missing in self.missing if missing.why)
@@ -89,6 +103,7 @@ class Decision:
         `{"allowed": false, "who": "guest_role/us-east-1:…", "action": "iot:Publish",
         "resource": "arn:…", "documents": [{"kind": "role policy", "name": "guest_role"}],
         "statement": {"name": "Sid", "document": {…}} | null,
+        "reason": "The security token …" | null,
         "remedy": {"statement": {…}, "places": ["the role policy guest_role"]} | null,
         "line": "refused …"}`
         """
@@ -101,11 +116,12 @@ class Decision:
             statement = {"name": self.statement, "document": _document_json(self.said_by)}
         return {
             "allowed": self.is_allowed,
-            "who": str(self.principal),
+            "who": self.who,
             "action": self.action,
             "resource": self.resource,
             "documents": [_document_json(document) for document in self.documents],
             "statement": statement,
+            "reason": self.reason,
             "remedy": remedy,
             "line": str(self),
         }
@@ -119,10 +135,29 @@ class DecisionLog:
         self._allowed: deque[tuple[int, int, Decision]] = deque(maxlen=ALLOWED_KEPT)
         self._numbers = itertools.count()
 
-    def note(self, at_ms: int, decision: Decision) -> None:
-        """Remember a decision made at `at_ms` (since 1970)."""
+    def note(self, now_s: float, decision: Decision) -> None:
+        """Remember a decision made at `now_s` (since 1970), and log a refusal in one line."""
+        self.keep(now_s, decision)
+        if not decision.is_allowed:
+            logger.warning("%s", decision)
+
+    def keep(self, now_s: float, decision: Decision) -> None:
+        """Remember a decision that is logged elsewhere."""
+        at_ms = int(now_s * 1000)
         kept = self._allowed if decision.is_allowed else self._refused
         kept.append((next(self._numbers), at_ms, decision))
+
+    def keep_unsigned(self, request: ReceivedRequest, why: Exception, now_s: float) -> None:
+        """Remember a request that proves nobody's identity."""
+        decision = Decision(
+            is_allowed=False,
+            who="nobody",
+            action=ascii(request.method)[1:-1],
+            resource=ascii(request.path)[1:-1],
+            documents=(),
+            reason=str(why),
+        )
+        self.keep(now_s, decision)
 
     def latest(self, limit: int) -> Iterator[dict[str, object]]:
         """Return at most `limit` decisions, the newest first, as `Decision.as_json` with `at`."""
