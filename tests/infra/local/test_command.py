@@ -53,7 +53,7 @@ def test_it_tells_where_everything_is_and_what_it_is_asked_goes_wrong(tmp_path: 
         assert (told.status, told.json()) == (200, {"drop": 0.5, "seed": 9})
         assert POOL.request("POST", url, body=b"{}", headers=JSON).json() == {}
         job.publish(topic="dev/public/x", payload=b"1")
-    assert "'publish_403': 1.0, 'seed': 7" in log.read_text()
+    assert "to be repeated by --faults publish_403=1.0,seed=7\n" in log.read_text()
 
 
 def test_the_data_outlives_it(tmp_path: Path) -> None:
