@@ -161,6 +161,7 @@ def test_a_choice_is_taken(tmp_path: Path) -> None:
         (("--faults", "dorp=1"), 2, "there is no fault 'dorp'; expected one of: barred, chaos,"),
         (("--port", "99999"), 2, "expected a port from 0 to 65535, found '99999'"),
         (("--choices", "sub_protocol=never"), 2, "expected optional or required"),
+        (("--choices", "close_code=7"), 2, "expected 0 or 1000 or 1001 or 1002 or 1008 or 1011"),
         (("--choices", "x=1"), 2, "there is no choice 'x'; expected one of: basic_flow_needs_"),
         (("--choices", "x"), 2, "a choice is 'x'; expected NAME=VALUE"),
         (("--roles", "nowhere"), 1, "no role in nowhere; expected files such as"),

@@ -25,12 +25,12 @@ class EdgeChoices:
     `expired_url_status`: 403 since refusals are; 426 was seen in 2018 (aws/aws-sdk-js#2254).
     `sub_protocol`: whether an upgrade may offer none of ours; AWS's answer to that is unknown.
     `close_code`: what a Close frame says when we end a connection, 0: no such frame; clients of
-    AWS mostly see 1006 or 1005.
+    AWS mostly see 1006 or 1005. Source of the codes: RFC 6455, 7.4.1.
     """
 
     expired_url_status: Literal[403, 426] = 403
     sub_protocol: Literal["optional", "required"] = "optional"
-    close_code: int = 0
+    close_code: Literal[0, 1000, 1001, 1002, 1008, 1011] = 0
 
 
 @dataclass(frozen=True, slots=True)
