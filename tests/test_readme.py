@@ -122,7 +122,7 @@ def test_the_tree_named_is_there() -> None:
 def test_the_make_targets_named_are_there() -> None:
     named = set(re.findall(r"`make ([a-z]+)", (REPOSITORY / "README.md").read_text()))
     makefile = (REPOSITORY / "Makefile").read_text()
-    assert named == {"demo", "test", "check", "bench", "soak", "format", "clean", "help"}
+    assert named == {"demo", "test", "check", "bench", "soak", "fuzz", "format", "clean", "help"}
     assert named <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
 

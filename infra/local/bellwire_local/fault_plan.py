@@ -100,10 +100,14 @@ class ConnectionPlan:
         self._chances = chances
         self._count = 0
 
-    def on_delivery(self) -> Delivery:
-        """Say what becomes of the next message."""
+    def on_delivery(self, *, may_be_lost: bool = True) -> Delivery:
+        """Say what becomes of the next message.
+
+        Args:
+            may_be_lost: false for QoS 1, which a broker that keeps its word does not lose.
+        """
         faults, chance = self._faults, self._chances.random
-        is_dropped = chance() < faults.drop
+        is_dropped = chance() < faults.drop and may_be_lost
         is_doubled = chance() < faults.duplicate
         is_overtaken = chance() < faults.reorder
         part = chance()

@@ -22,6 +22,7 @@ class Faults:
 
     Per message to a subscriber: `drop`, `duplicate`, `reorder` (the next one overtakes it), and
     `delay_s`, from the least to the most. `late_start_s` after a SUBACK its filters begin to work.
+    Only what is of QoS 0 is lost by either.
 
     A connection ends `cut_after_s` after its upgrade or at its message number `cut_after_messages`,
     for `cut_reason`; at `ttl_s`, which stands for AWS's 24 hours; and, with `close_at_expiry`, once

@@ -35,7 +35,7 @@ class FaultsInForce:
         self.plan: FaultPlan | None = None
 
     def set(self, faults: Faults | None) -> None:
-        """Replace what goes wrong from now on; None: nothing does, and what was held back comes."""
+        """Replace what goes wrong from now on; None: nothing does. First comes what was held."""
         self.plan = None if faults is None else FaultPlan(faults)
         self._numbers = itertools.count(1)
         self._issuer.shorten(None if faults is None else faults.expire_credentials_s)
@@ -43,6 +43,8 @@ class FaultsInForce:
         for authorizer in self._authorizers:
             authorizer.propagation_s = propagation_s
         for broker in self._brokers:
+            if isinstance(broker.announcer, Misannouncement):
+                broker.announcer.release()
             broker.announcer = broker.publish
             if self.plan is not None:
                 loop = asyncio.get_running_loop()
@@ -87,5 +89,7 @@ class FaultsInForce:
             broker.end(connection, reason, "a fault that was asked for")
 
     def _restore(self, connection: Connection) -> None:
-        if isinstance(connection.outlet, Misdelivery):
-            connection.outlet = connection.outlet.outlet
+        troubled = connection.outlet
+        if isinstance(troubled, Misdelivery):
+            connection.outlet = troubled.outlet
+            troubled.release()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
 from bellwire_local.tls import LocalTls, open_tls
+
+logger = logging.getLogger(__name__)
 
 CLOCKS = Clocks()
 _EXPIRY_CHECK_S = 1.0
@@ -190,8 +193,7 @@ class StandIn:
         """End every connection and close the ports."""
         if self._expiring is not None:
             self._expiring.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._expiring
+            await asyncio.wait([self._expiring])  # whatever it ended with, the rest is to be closed
         if self._http_port is not None:
             await self._http_port.close()
         await self._iot.websocket_port.close()
@@ -206,8 +208,11 @@ class StandIn:
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(_EXPIRY_CHECK_S)
-            for broker in self._iot.brokers.values():
-                broker.expire()
+            for account_id, broker in self._iot.brokers.items():
+                try:
+                    broker.expire()
+                except Exception:  # the next second is another try
+                    logger.exception("account %s: expiry met what nobody foresaw", account_id)
 
 
 def _open_tls(settings: StandInSettings, now_s: float) -> LocalTls | None:

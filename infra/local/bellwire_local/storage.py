@@ -12,6 +12,10 @@ from bellwire_local.errors import DataDirectoryUnusable
 
 STORAGE_FILE = "stand_in.db"
 
+_LOCK_WAIT_S = 0.2
+"""How long a statement waits for another process that holds the file; nothing else runs meanwhile.
+Ours: only somebody who looks into the file by hand can hold it."""
+
 
 def open_storage(data_dir: Path) -> sqlite3.Connection:
     """Open, or make, the database; every statement commits by itself.
@@ -24,7 +28,7 @@ def open_storage(data_dir: Path) -> sqlite3.Connection:
     """
     path = data_dir / STORAGE_FILE
     try:
-        storage = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        storage = sqlite3.connect(path, _LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
         path.chmod(0o600)
         storage.execute("PRAGMA journal_mode = WAL")
         storage.execute("PRAGMA synchronous = NORMAL")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import string
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -184,7 +185,7 @@ def test_the_same_seed_and_questions_give_the_same_answers(
     def ask_all() -> list[object]:
         plan = FaultPlan(faults)
         connection = plan.on_connection(1)
-        ask = {
+        ask: dict[str, Callable[[], object]] = {
             "upgrade": plan.on_upgrade,
             "publish": plan.on_publish,
             "call": plan.is_call_throttled,
@@ -236,6 +237,17 @@ def test_what_is_certain_always_happens_and_what_is_not_asked_never() -> None:
     assert FaultPlan(Faults(seed=1, publish_403=1)).on_publish() is PublishFault.FORBIDDEN
     assert FaultPlan(Faults(seed=1)).on_publish() is None
     assert FaultPlan(Faults(seed=1)).on_upgrade() is None
+
+
+def test_what_may_not_be_lost_is_not_and_takes_as_many_chances() -> None:
+    faults = Faults(seed=7, drop=0.5, duplicate=0.5, reorder=0.5, delay_s=(0, 1))
+    safe = FaultPlan(faults).on_connection(1)
+    plan = FaultPlan(faults).on_connection(1)
+    for _ in range(50):
+        kept, other = safe.on_delivery(may_be_lost=False), plan.on_delivery()
+        assert kept.copies in (1, 2)
+        assert kept == other or other.copies == 0
+        assert kept.delay_s == other.delay_s
 
 
 def test_a_delay_stays_in_its_range_and_reaches_both_halves() -> None:

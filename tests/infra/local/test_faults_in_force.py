@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from botocore.exceptions import ClientError
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from bellwire_local.accounts import PoolSettings
 from bellwire_local.faults import CUT_REASONS, read_faults
 from bellwire_local.iam.policies import PolicyDocument
+from bellwire_local.iot import mqtt
+from bellwire_local.iot.messages import Message
 from bellwire_local.iot.session import DisconnectReason
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
@@ -62,6 +65,20 @@ def test_what_is_dropped_does_not_come_and_what_follows_the_end_does(
     assert _hear(listener, 1) == ["found"]
 
 
+@pytest.mark.parametrize("faults", ["drop=1", "late_start=1h"])
+def test_nothing_of_qos_1_is_lost(aws: "Aws", ask: SetFaults, faults: str) -> None:
+    ask(faults)
+    guest = aws.guest()
+    listener = aws.start_connecting(guest, guest.identity_id, MQTTProtocolVersion.MQTTv5)
+    assert listener.connected.get(timeout=10) == 0
+    listener.paho.subscribe(TOPIC, 1)
+    assert listener.acknowledged.get(timeout=10) == [1]
+    job = aws.iot_data(aws.role("publisher_role"))
+    for payload in (b"a", b"b"):
+        job.publish(topic=TOPIC, payload=payload, qos=1)
+    assert _hear(listener, 2) == ["a", "b"]
+
+
 def test_what_is_duplicated_comes_twice(aws: "Aws", ask: SetFaults) -> None:
     ask("duplicate=1")
     listener = _listen(aws)
@@ -93,10 +110,49 @@ def test_a_delay_keeps_the_order(aws: "Aws", ask: SetFaults) -> None:
     assert time.monotonic() - begun_s >= 0.1
 
 
+@pytest.mark.parametrize("successor", ["off", "delay=1ms", "drop=0"])
+def test_what_a_delay_holds_back_comes_before_what_follows_its_end(
+    aws: "Aws", ask: SetFaults, successor: str
+) -> None:
+    ask("delay=1h")
+    listener = _listen(aws)
+    _publish(aws, "a", "b")
+    ask(successor)
+    _publish(aws, "c", "d")
+    assert _hear(listener, 4) == ["a", "b", "c", "d"]
+
+
+def test_the_overtaken_comes_before_what_follows_the_end(aws: "Aws", ask: SetFaults) -> None:
+    ask("reorder=1")
+    listener = _listen(aws)
+    _publish(aws, "a")
+    ask("off")
+    _publish(aws, "b")
+    assert _hear(listener, 2) == ["a", "b"]
+
+
 def test_answers_are_neither_lost_nor_late(aws: "Aws", ask: SetFaults) -> None:
     ask("drop=1,delay=60s")
     listener = aws.connect(aws.guest())
     assert listener.subscribe(TOPIC) == [0]
+
+
+def test_a_client_whose_messages_are_held_is_answered_and_told_why_it_ends(
+    aws_without_limits: "Aws",
+) -> None:
+    aws = aws_without_limits
+    broker, large = aws.stand_in.broker, Message(TOPIC, b"x" * 100_000)
+    aws.running.call(lambda: aws.stand_in.faults.set(read_faults("delay=1h", fresh_seed=7)))
+    raw = aws.connect_raw(signer := aws.guest())
+    raw.send(mqtt.encode(mqtt.Connect(signer.identity_id, version=mqtt.Version.V5)))
+    assert raw.read_frame()[:1] == b"\x20"
+    raw.send(mqtt.encode(mqtt.Subscribe(1, (mqtt.Wish(TOPIC),)), mqtt.Version.V5))
+    assert raw.read_frame() == b"\x90\x04\0\x01\0\0"
+    assert aws.running.call(lambda: sum(broker.publish(large) for _ in range(20))) == 11  # 1 MiB
+    raw.send(mqtt.encode(mqtt.PingReq()))
+    assert raw.read_frame() == b"\xd0\0"
+    assert aws.running.call(lambda: broker.disconnect(signer.identity_id))
+    assert raw.read_frame() == b"\xe0\x01\x98"  # administrative action
 
 
 def test_the_same_seed_loses_the_same_messages(aws: "Aws", ask: SetFaults) -> None:
@@ -128,6 +184,27 @@ def test_a_late_start_mutes_a_new_filter_and_no_older_one(aws: "Aws", ask: SetFa
     while listener.messages.empty() and time.monotonic() < deadline_s:
         job.publish(topic="dev/public/late", payload=b"in time")
     assert listener.next_message() == ("dev/public/late", b"in time")
+
+
+def test_a_late_start_does_not_lose_what_is_retained(aws: "Aws", ask: SetFaults) -> None:
+    ask("late_start=1h")
+    topic = "dev/public/retained/late"
+    broker, listener = aws.stand_in.broker, aws.connect(aws.guest())
+    aws.running.call(lambda: broker.publish(Message(topic, b"state", retain=True)))
+    assert listener.subscribe(topic) == [0]
+    assert listener.next_message() == (topic, b"state")
+    aws.running.call(lambda: broker.publish(Message(topic, b"", retain=True)))
+
+
+def test_a_late_start_is_as_late_for_a_filter_that_comes_again(aws: "Aws", ask: SetFaults) -> None:
+    listener = _listen(aws)
+    ask("late_start=1h")
+    listener.paho.unsubscribe(TOPIC)
+    assert listener.subscribe(TOPIC) == [0]
+    _publish(aws, "missed")
+    ask("off")
+    _publish(aws, "heard")
+    assert _hear(listener, 1) == ["heard"]
 
 
 @pytest.mark.parametrize("text", ["cut_after=100ms", "ttl=100ms"])
@@ -227,6 +304,20 @@ def test_credentials_expire_early_and_their_connections_close_if_asked(
     assert b"The security token included in the request is expired." in refused.body
 
 
+def test_a_connection_outlives_the_credentials_that_opened_it(aws: "Aws", ask: SetFaults) -> None:
+    """Source: awslabs/aws-crt-nodejs#423."""
+    ask("expire_credentials=60s")
+    guest = aws.guest()
+    listener = aws.connect(guest)
+    assert listener.subscribe(TOPIC) == [0]
+    with aws.clock.moved(61):
+        refused = aws.upgrade(aws.presign(guest))
+        assert b"The security token included in the request is expired." in refused.body
+        aws.running.call(aws.stand_in.broker.expire)  # what is overdue ends here
+        _publish(aws, "still here")
+        assert _hear(listener, 1) == ["still here"]
+
+
 def test_a_changed_policy_comes_into_force_late(aws: "Aws", ask: SetFaults) -> None:
     authorizer = aws.stand_in.authorizer
     ask("propagation=5s")
@@ -267,6 +358,20 @@ def test_lifecycle_events_come_after_their_successor(
 ) -> None:
     heard = _events(watching_aws, ask_watched, "lifecycle_swap=1", 3)
     assert heard == ["subscribed", "connected", "disconnected"]
+
+
+def test_an_overtaken_lifecycle_event_comes_before_what_follows_the_end(
+    watching_aws: "Aws", ask_watched: SetFaults
+) -> None:
+    job, guest = watching_aws.role("operator_role"), watching_aws.guest()
+    watcher = watching_aws.connect(job, "job-watcher")
+    assert watcher.subscribe(f"$aws/events/presence/+/{guest.identity_id}") == [0]
+    ask_watched("lifecycle_swap=1")
+    visitor = watching_aws.connect(guest)
+    ask_watched("off")
+    visitor.close()
+    heard = [watcher.next_message()[0].split("/")[3] for _ in range(2)]
+    assert heard == ["connected", "disconnected"]
 
 
 @pytest.fixture

@@ -99,6 +99,22 @@ def test_a_subscriber_that_does_not_read_costs_little_and_delays_nobody(
     assert connection.dropped > 200  # under 10 MB of 30 were taken, most of it by the system
 
 
+def test_a_crowd_of_messages_within_one_turn_costs_a_stalled_subscriber_little(
+    aws_without_limits: "Aws",
+) -> None:
+    broker, signer = aws_without_limits.stand_in.broker, aws_without_limits.guest()
+    stalled = aws_without_limits.connect_raw(signer)
+    stalled.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
+    assert stalled.read_frame() == CONNACK
+    stalled.send(mqtt.encode(mqtt.Subscribe(1, (mqtt.Wish("dev/public/flood"),))))
+    assert stalled.read_frame() == b"\x90\x03\x00\x01\x00"
+    message = Message("dev/public/flood", b"x" * 100_000)
+    delivered = aws_without_limits.running.call(
+        lambda: sum(broker.publish(message) for _ in range(300))
+    )
+    assert 10 < delivered < 100  # under 10 MB of 30 were taken, most of it by the system
+
+
 @pytest.fixture
 def no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Whatever a client sends, it is no error of ours."""
@@ -112,6 +128,8 @@ def no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         pytest.param(b"\x80\x80\0\0\0\0", id="continuation of nothing"),
         pytest.param(b"\x02\x81\0\0\0\0\x10\x82\x81\0\0\0\0\x10", id="message in a message"),
         pytest.param(b"\xc2\x81\0\0\0\0\x10", id="compressed though nobody agreed"),
+        pytest.param(b"\xc9\x80\0\0\0\0", id="ping with a reserved bit"),
+        pytest.param(b"\xaa\x80\0\0\0\0", id="pong with a reserved bit"),
         pytest.param(b"\x83\x80\0\0\0\0", id="reserved opcode"),
         pytest.param(b"\x82\x01\x10", id="unmasked"),
         pytest.param(b"\x09\x80\0\0\0\0", id="fragmented ping"),
@@ -150,6 +168,32 @@ def test_a_ping_is_answered_between_the_pieces_of_a_message(aws: "Aws") -> None:
     raw.send(b"unasked", first_byte=0x8A)
     raw.send(connect[9:], first_byte=0x80)
     assert raw.read_frame() == CONNACK
+
+
+PING = b"\x89\xfd\0\0\0\0" + b"p" * 125
+
+
+def test_pings_of_a_client_that_does_not_read_cost_little(aws_without_limits: "Aws") -> None:
+    raw = aws_without_limits.connect_raw(aws_without_limits.guest())
+    for _ in range(160):
+        raw.socket.sendall(PING * 1_000)  # 20 MB in all
+    raw.send(b"\x03\xe8", first_byte=0x88)
+    answers = raw.read_to_end()
+    assert answers.startswith(b"\x8a\x7d" + b"p" * 125)
+    assert len(answers) < 10_000_000  # most of it was taken by the system
+
+
+def test_pings_count_into_the_throughput(aws: "Aws") -> None:
+    raw = aws.connect_raw(signer := aws.guest())
+    raw.send(mqtt.encode(mqtt.Connect(signer.identity_id)))
+    assert raw.read_frame() == CONNACK
+    connection = aws.running.call(lambda: aws.stand_in.broker.find_connection(signer.identity_id))
+    assert connection is not None
+    raw.socket.sendall(PING * 5_000)  # 655 KB; 512 KiB a second are allowed
+    deadline_s = time.monotonic() + 10
+    while connection.is_read and time.monotonic() < deadline_s:
+        select.select([], [], [], 0.01)
+    assert not connection.is_read
 
 
 def test_a_close_frame_names_a_code_only_when_so_chosen(
@@ -205,9 +249,9 @@ def test_a_client_that_does_not_take_its_farewell_is_cut_off(aws: "Aws") -> None
         if c.session.client_id == signer.identity_id
     )
     assert isinstance(outlet, MqttSocket)
-    while not aws.running.call(lambda: outlet.waiting_bytes):
+    while not aws.running.call(lambda: outlet.is_stalled):
         aws.running.call(lambda: outlet.send(b"\x30\x00" * 10_000))
-    aws.running.call(outlet.close)
+    stalled.send(b"\x03\xe8", first_byte=0x88)
     begun_s = time.monotonic()
     with pytest.raises(OSError, match=r"Connection reset|Broken pipe"):  # noqa: PT012
         while time.monotonic() - begun_s < 20:

@@ -2,7 +2,10 @@
 
 import json
 import logging
+import logging.handlers
+import queue
 import socket
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bellwire_local.accounts import PoolSettings
+from bellwire_local.clocks import Clocks
 from bellwire_local.errors import (
     DataDirectoryUnusable,
     PolicyRefused,
@@ -18,6 +22,7 @@ from bellwire_local.errors import (
     PortUnusable,
 )
 from bellwire_local.iam.policies import PolicyDocument
+from bellwire_local.iot.messages import Message
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
 from infra.local.conftest import account_of
@@ -70,6 +75,26 @@ def test_ports_are_free_and_clients_gone_after_stop(
     half_open.close()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     _enter(StandIn(replace(settings, iot_port=ports[0] or 0, aws_port=ports[1] or 0)))
+
+
+def test_storage_that_is_locked_ends_neither_expiry_nor_the_stop(
+    settings: StandInSettings, running_aws: "Aws"
+) -> None:
+    clock = type(running_aws.clock)()
+    logged: queue.Queue[logging.LogRecord] = queue.Queue()
+    handler = logging.handlers.QueueHandler(logged)
+    logging.getLogger("bellwire_local.stand_in").addHandler(handler)
+    other = sqlite3.connect(settings.data_dir / "stand_in.db", isolation_level=None)
+    stand_in = StandIn(settings, Clocks(clock.wall_s, clock.monotonic_s))
+    message = Message("a", b"x", retain=True, expires_at_s=clock.wall_s() + 100)
+    with running_in_thread(stand_in) as running:
+        running.call(lambda: stand_in.broker.publish(message))
+        other.execute("BEGIN IMMEDIATE")
+        clock.ahead_s = 200
+        for _ in range(2):
+            assert "database is locked" in logged.get(timeout=10).getMessage()
+    other.close()
+    logging.getLogger("bellwire_local.stand_in").removeHandler(handler)
 
 
 @pytest.mark.parametrize("which", ["iot_port", "aws_port"])

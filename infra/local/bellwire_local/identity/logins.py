@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bellwire_local.accounts import Provider
 from bellwire_local.identity.linked_identities import Login
@@ -14,6 +14,7 @@ from bellwire_local.identity.oidc_tokens import IdTokenRefused, read_id_token
 from bellwire_local.identity.refusals import CognitoRefusal, not_authorized
 from bellwire_local.identity.tokens import (
     COGNITO_PROVIDER,
+    OpenIdToken,
     TokenExpired,
     TokenRefused,
     TokenSigner,
@@ -29,12 +30,14 @@ class Proven:
 
     `identity_id` is what one of the pool's own tokens says; `amr` is what a token for this caller
     says: `("authenticated", "login.example", "login.example:<pool>:ann")`, or
-    `("unauthenticated",)` where there are no logins.
+    `("unauthenticated",)` where there are no logins. `principal_tags` are those that the pool's
+    token carries.
     """
 
     logins: tuple[Login, ...] = ()
     identity_id: str | None = None
     amr: tuple[str, ...] = (UNAUTHENTICATED,)
+    principal_tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_guest(self) -> bool:
@@ -72,21 +75,24 @@ class LoginProver:
         unknown = [name for name in logins if not self._is_supported(name)]
         if unknown:
             raise not_authorized("Token is not from a supported provider of this identity pool.")
-        identity_id, amr, proven = None, [AUTHENTICATED], []
-        for name, token in logins.items():
+        own: OpenIdToken | None = None
+        amr, proven = [AUTHENTICATED], []
+        for name, text in logins.items():
             if name == COGNITO_PROVIDER:
-                identity_id, entries = self._read_own_token(token, now_s)
-            else:
-                subject = self._read_id_token(name, token, now_s)
-                proven.append(Login(name, subject))
-                entries = (name, self._describe(name, subject))
-            amr.extend(entries)
-        return Proven(tuple(proven), identity_id, tuple(amr))
+                own = self._read_own_token(text, now_s)
+                amr.extend(own.amr[1:])
+                continue
+            subject = self._read_id_token(name, text, now_s)
+            proven.append(Login(name, subject))
+            amr.extend((name, self._describe(name, subject)))
+        if own is None:
+            return Proven(tuple(proven), None, tuple(amr))
+        return Proven(tuple(proven), own.identity_id, tuple(amr), own.principal_tags)
 
     def _is_supported(self, name: str) -> bool:
         return name == COGNITO_PROVIDER or name in self._providers
 
-    def _read_own_token(self, text: str, now_s: float) -> tuple[str, tuple[str, ...]]:
+    def _read_own_token(self, text: str, now_s: float) -> OpenIdToken:
         try:
             token = self._tokens.read(text, now_s)
         except TokenExpired as error:
@@ -98,7 +104,7 @@ class LoginProver:
             raise _invalid_token("Incorrect token audience.")
         if AUTHENTICATED not in token.amr:
             raise _invalid_token("The token is a guest's.")
-        return token.identity_id, token.amr[1:]
+        return token
 
     def _read_id_token(self, name: str, text: str, now_s: float) -> str:
         provider = self._providers[name]

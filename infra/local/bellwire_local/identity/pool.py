@@ -73,7 +73,7 @@ class IdentityPool:
             # Role mapping is not emulated: the pool has one role for everybody who has logged in.
             raise invalid_parameter("CustomRoleArn is not supported by this identity pool.")
         identity_id = self._own(identity_id, proven, now_s)
-        token = OpenIdToken(identity_id, self.pool_id, proven.amr, {})
+        token = OpenIdToken(identity_id, self.pool_id, proven.amr, proven.principal_tags)
         role = self._find_pool_role(token, proven, now_s)
         principal = Principal(
             role.account_id,
@@ -101,7 +101,7 @@ class IdentityPool:
             )
         proven = self._prove(parameters, now_s)
         identity_id = self._own(identity_id, proven, now_s)
-        token = OpenIdToken(identity_id, self.pool_id, proven.amr, {})
+        token = OpenIdToken(identity_id, self.pool_id, proven.amr, proven.principal_tags)
         text = self.tokens.sign(token, int(now_s), GUEST_TOKEN_S)
         return {"IdentityId": identity_id, "Token": text}
 

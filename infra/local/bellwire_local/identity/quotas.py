@@ -42,13 +42,17 @@ SESSION_POLICY_CHARACTERS = 2048
 """Source: STS_API + API_AssumeRole.html, Policy."""
 
 
+def _about(unit: str) -> dict[str, object]:
+    return {"unit": unit, "source": QUOTAS, "is_adjustable": True}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityQuotas:
     """The rates, per account and operation; `unlimited` is what `--limits off` puts in force."""
 
-    get_id_per_s: int = field(default=25, metadata={"unit": "requests/s", "source": QUOTAS})
+    get_id_per_s: int = field(default=25, metadata=_about("GetId/s per account"))
     other_operations_per_s: int = field(
-        default=200, metadata={"unit": "requests/s", "source": QUOTAS}
+        default=200, metadata=_about("calls/s per account, of each other operation")
     )
 
     @classmethod

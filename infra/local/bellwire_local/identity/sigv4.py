@@ -20,6 +20,9 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 CLOCK_SKEW_S = 300
 """How far a signature's date may be off. Source: the "5 min." in AWS's refusal texts."""
 
+PRESIGNED_MAX_S = 604_800
+"""The longest that X-Amz-Expires may say: seven days."""
+
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _DATE_FORM = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _MISMATCH = (
@@ -54,12 +57,20 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """What a signature is held against."""
+    """What a signature is held against.
+
+    `is_for_upgrades` makes the two exceptions of the URL of a WebSocket: its session token is not
+    signed, and it is good for CLOCK_SKEW_S whatever X-Amz-Expires says. Everywhere else what is in
+    a presigned URL is signed, and X-Amz-Expires counts.
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html (MQTT over
+    WebSocket); of the times: as observed.
+    """
 
     region: str
     services: tuple[str, ...]
     look_up: Callable[[str, str | None, float], Grant]
     """Access key id, session token, now in seconds → the grant, or CredentialsRefused."""
+    is_for_upgrades: bool = False
 
     def verify(self, request: ReceivedRequest, now_s: float) -> Grant:
         """Find out who signed `request`.
@@ -75,10 +86,12 @@ class Verifier:
             is_expired = isinstance(refusal, CredentialsExpired)
             code = "ExpiredToken" if is_expired else "InvalidClientTokenId"
             raise SignatureRefused(str(refusal), code) from refusal
-        _check_time(claim, now_s)
+        _check_time(claim, now_s, CLOCK_SKEW_S if self.is_for_upgrades else _lifetime_of(claim))
+        query = _canonical_query(request.query, signs_token=not self.is_for_upgrades)
         wanted = claim.signature.encode()
         for headers in _readings_of(request.headers):
-            if hmac.compare_digest(_sign(request, headers, claim, grant).encode(), wanted):
+            signature = _sign(request, query, headers, claim, grant)
+            if hmac.compare_digest(signature.encode(), wanted):
                 return grant
         raise SignatureRefused(_MISMATCH, "SignatureDoesNotMatch")
 
@@ -114,6 +127,7 @@ class _Claim:
     signed_headers: tuple[str, ...]
     signature: str
     session_token: str | None
+    expires: str | None
 
     @property
     def scope(self) -> str:
@@ -174,19 +188,34 @@ def _make_claim(fields: Mapping[str, str]) -> _Claim:
         signed_headers=signed_headers,
         signature=signature,
         session_token=fields.get("X-Amz-Security-Token") or None,
+        expires=fields.get("X-Amz-Expires"),
     )
 
 
-def _check_time(claim: _Claim, now_s: float) -> None:
+def _lifetime_of(claim: _Claim) -> int:
+    if claim.expires is None:
+        return CLOCK_SKEW_S
+    is_number = re.fullmatch(r"[0-9]{1,6}", claim.expires) is not None
+    if not is_number or not 1 <= int(claim.expires) <= PRESIGNED_MAX_S:
+        raise SignatureRefused(
+            f"X-Amz-Expires is {claim.expires!r:.40}; a number of seconds from 1 to "
+            f"{PRESIGNED_MAX_S} is expected."
+        )
+    return int(claim.expires)
+
+
+def _check_time(claim: _Claim, now_s: float, lifetime_s: int) -> None:
     try:
         signed = datetime.strptime(claim.signed_at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as error:
         raise SignatureRefused("X-Amz-Date must be in the form yyyymmddThhmmssZ.") from error
     now, skew = datetime.fromtimestamp(now_s, UTC), timedelta(seconds=CLOCK_SKEW_S)
-    if signed < now - skew:
+    earliest = now - timedelta(seconds=lifetime_s)
+    if signed < earliest:
+        allowed = "5 min." if lifetime_s == CLOCK_SKEW_S else f"{lifetime_s} s."
         raise SignatureRefused(
             f"Signature expired: {claim.signed_at} is now earlier than "
-            f"{_stamp(now - skew)} ({_stamp(now)} - 5 min.)",
+            f"{_stamp(earliest)} ({_stamp(now)} - {allowed})",
             "SignatureDoesNotMatch",
         )
     if signed > now + skew:
@@ -208,7 +237,9 @@ def _readings_of(headers: Mapping[str, str]) -> list[Mapping[str, str]]:
     return [headers] if bare == host else [headers, {**headers, "host": bare}]
 
 
-def _sign(request: ReceivedRequest, headers: Mapping[str, str], claim: _Claim, grant: Grant) -> str:
+def _sign(
+    request: ReceivedRequest, query: str, headers: Mapping[str, str], claim: _Claim, grant: Grant
+) -> str:
     canonical_headers = "".join(
         f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in claim.signed_headers
     )
@@ -216,7 +247,7 @@ def _sign(request: ReceivedRequest, headers: Mapping[str, str], claim: _Claim, g
         (
             request.method,
             quote(request.path, safe="/-_.~"),  # the encoded path is encoded once more
-            _canonical_query(request.query),
+            query,
             canonical_headers,
             ";".join(claim.signed_headers),
             request.body_sha256,
@@ -230,9 +261,8 @@ def _sign(request: ReceivedRequest, headers: Mapping[str, str], claim: _Claim, g
     return key.hex()
 
 
-def _canonical_query(query: str) -> str:
-    # IoT does not sign the session token of a WebSocket URL, unlike every other service.
-    unsigned = ("X-Amz-Signature", "X-Amz-Security-Token")
+def _canonical_query(query: str, *, signs_token: bool) -> str:
+    unsigned = {"X-Amz-Signature"} if signs_token else {"X-Amz-Signature", "X-Amz-Security-Token"}
     pairs = [
         (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
         for name, value in _split_query(query)

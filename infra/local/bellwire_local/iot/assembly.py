@@ -110,7 +110,7 @@ def assemble_iot(
         ),
         websocket_port=WebSocketPort(
             brokers,
-            verifier_for(WEBSOCKET_SERVICES),
+            Verifier(settings.region, WEBSOCKET_SERVICES, issuer.look_up, is_for_upgrades=True),
             clocks.wall_s,
             settings.edge,
             max_packet_bytes=settings.limits.packet_bytes,

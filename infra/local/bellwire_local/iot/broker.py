@@ -13,7 +13,6 @@ from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.connections import Connection, Outlet, PastConnection, Peer
 from bellwire_local.iot.dispatching import Dispatcher
 from bellwire_local.iot.effects import (
-    Acknowledged,
     DisconnectReason,
     Effect,
     FanOut,
@@ -25,13 +24,14 @@ from bellwire_local.iot.effects import (
     StartDelivery,
     StopDelivery,
     TakeOver,
+    TakeReceipt,
     TellSubscribed,
     TellUnsubscribed,
 )
 from bellwire_local.iot.farewells import farewell_for, find_overdue
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.messages import Message, receive_message
-from bellwire_local.iot.mqtt import MalformedPacket, Packet, Wish, encode
+from bellwire_local.iot.mqtt import MalformedPacket, Packet, Reason, Wish, encode
 from bellwire_local.iot.outbound import Times
 from bellwire_local.iot.rates import KeyedRates
 from bellwire_local.iot.registry import Registry
@@ -104,7 +104,7 @@ class Broker:
         """Act on bytes from a client; whatever they are, only that client can be hurt."""
         if not connection.is_open:
             return
-        self._count_inbound(connection, len(received))
+        self.count_inbound(connection, len(received))
         may_go_on = connection.session.client_id is not None or self._may_pipeline
         try:
             for packet in connection.decoder.feed(received):
@@ -118,6 +118,14 @@ class Broker:
         except MalformedPacket as fault:
             hang_up = HangUp(DisconnectReason.CLIENT_ERROR, str(fault), fault.reason)
             self._hang_up(connection, hang_up)
+
+    def count_inbound(self, connection: Connection, size_bytes: int) -> None:
+        """Slow down a client that sends more than its throughput; nothing of it is lost."""
+        now_s = self._monotonic_s()
+        connection.throughput.overdraw(now_s, size_bytes)
+        if connection.is_read and connection.throughput.is_overdrawn(now_s):
+            connection.is_read = False
+            connection.outlet.pause_reading()
 
     def reject(self, connection: Connection, detail: str) -> None:
         """End a connection whose client sent something that is not MQTT at all."""
@@ -145,12 +153,14 @@ class Broker:
             reason = DisconnectReason.CLIENT_INITIATED_DISCONNECT
             is_initiated = self._choices.close_frame_is_initiated
             detail = "the client closed the WebSocket"
-            self._forget(connection, reason, detail, is_client_initiated=is_initiated)
+            ended = self._forget(connection, reason, detail, is_client_initiated=is_initiated)
+            self._announce(ended)
 
     def lose(self, connection: Connection) -> None:
         """Forget a connection whose socket has ended without a word."""
         if connection.is_open:
-            self._forget(connection, DisconnectReason.CONNECTION_LOST, "the socket ended")
+            reason = DisconnectReason.CONNECTION_LOST
+            self._announce(self._forget(connection, reason, "the socket ended"))
 
     def publish(self, message: Message, *, publisher: Connection | None = None) -> int:
         """Deliver a message to whoever subscribes to its topic and may receive it.
@@ -165,18 +175,25 @@ class Broker:
     def expire(self) -> None:
         """End what is overdue, send what had to wait; to be called about once a second."""
         now_s = self._monotonic_s()
+        self._forget_stale_decisions()
         for connection in self.connections:
-            overdue = find_overdue(connection, now_s)
-            if overdue is not None:
-                self._hang_up(connection, overdue)
-                continue
-            if not connection.is_read and not connection.throughput.is_overdrawn(now_s):
-                connection.is_read = True
-                connection.outlet.resume_reading()
-            self._dispatcher.catch_up(connection)
+            try:
+                self._expire(connection, now_s)
+            except Exception:  # one connection's trouble is not that of those behind it
+                logger.exception("%s: expiry met what nobody foresaw", connection)
         self._connects.forget(now_s)
         self._registry.forget()
         self.retained.forget_expired()
+
+    def _expire(self, connection: Connection, now_s: float) -> None:
+        overdue = find_overdue(connection, now_s)
+        if overdue is not None:
+            self._hang_up(connection, overdue)
+            return
+        if not connection.is_read and not connection.throughput.is_overdrawn(now_s):
+            connection.is_read = True
+            connection.outlet.resume_reading()
+        self._dispatcher.catch_up(connection)
 
     def close(self) -> None:
         """End every connection."""
@@ -209,20 +226,14 @@ class Broker:
             may_publish_now=may_publish_now,
         )
 
-    def _count_inbound(self, connection: Connection, size_bytes: int) -> None:
-        """Slow down a client that sends more than its throughput; nothing of it is lost."""
-        now_s = self._monotonic_s()
-        connection.throughput.overdraw(now_s, size_bytes)
-        if connection.is_read and connection.throughput.is_overdrawn(now_s):
-            connection.is_read = False
-            connection.outlet.pause_reading()
-
     def _handle(self, connection: Connection, packet: Packet) -> None:
         if restarts_keep_alive(packet):
             connection.alive_s = self._monotonic_s()
         connection.session, effects = step(connection.session, packet, connection.rules)
         for effect in effects:
             self._perform(connection, effect)
+            if not connection.is_open:  # the end has been told; nothing may be told after it
+                return
 
     def _may_do(self, connection: Connection, action: str, resource: str) -> bool:
         client_id = connection.session.client_id
@@ -244,7 +255,8 @@ class Broker:
                 self.publish(message, publisher=connection)
             case Send(answer):
                 self._answer(connection, answer)
-            case Acknowledged(packet_id):
+            case TakeReceipt(packet_id):
+                self._forget_stale_decisions()  # what it makes room for is decided anew
                 self._dispatcher.take_receipt(connection, packet_id)
             case TakeOver(client_id):
                 self._take_over(connection, client_id)
@@ -268,11 +280,22 @@ class Broker:
             self.announcer(event)
 
     def _answer(self, connection: Connection, packet: Packet) -> None:
-        if connection.outlet.is_stalled:  # answers cannot be dropped, nor may they pile up
+        if connection.outlet.is_unread:  # answers cannot be dropped, nor may they pile up
             detail = "it asks on without reading the answers"
             self.end(connection, DisconnectReason.CLIENT_ERROR, detail)
         elif connection.is_open:
-            connection.outlet.send(encode(packet, connection.session.version))
+            self._write(connection, packet)
+
+    def _write(self, connection: Connection, packet: Packet) -> None:
+        """Write an answer, or end the connection of a client that cannot take it."""
+        encoded = encode(packet, connection.session.version)
+        if connection.session.can_take(encoded):
+            connection.outlet.send(encoded)
+            return
+        most = connection.session.maximum_packet_bytes
+        found = f"{type(packet).__name__} has {len(encoded)} bytes; it takes at most {most}"
+        hang_up = HangUp(DisconnectReason.CLIENT_ERROR, found, Reason.PACKET_TOO_LARGE)
+        self._hang_up(connection, hang_up)
 
     def _take_over(self, connection: Connection, client_id: str) -> None:
         older = self._registry.find(client_id)
@@ -287,10 +310,15 @@ class Broker:
             return
         is_initiated = effect.reason is DisconnectReason.CLIENT_INITIATED_DISCONNECT
         farewell = farewell_for(connection.session, effect)
-        if farewell is not None and not connection.outlet.is_stalled:
-            connection.outlet.send(encode(farewell, connection.session.version))
-        self._forget(connection, effect.reason, effect.detail, is_client_initiated=is_initiated)
-        connection.outlet.close()
+        if farewell is not None and not connection.outlet.is_unread:
+            encoded = encode(farewell, connection.session.version)
+            if connection.session.can_take(encoded):
+                connection.outlet.send(encoded)
+        ended = self._forget(
+            connection, effect.reason, effect.detail, is_client_initiated=is_initiated
+        )
+        connection.outlet.close()  # first: whatever comes of the event, the socket is closed
+        self._announce(ended)
 
     def _forget(
         self,
@@ -299,14 +327,14 @@ class Broker:
         detail: str,
         *,
         is_client_initiated: bool = False,
-    ) -> None:
+    ) -> Message | None:
+        """Take a connection out of everything; return the event that tells of its end."""
         connection.is_open = False
         self._connections.pop(connection, None)
         for topic_filter in connection.session.filters:
             self._dispatcher.router.remove(connection, topic_filter)
         logger.info("disconnected: %s: %s, %s", connection, reason, detail)
-        event = self._registry.leave(connection, reason, is_client_initiated=is_client_initiated)
-        self._announce(event)
+        return self._registry.leave(connection, reason, is_client_initiated=is_client_initiated)
 
     def _send_retained(self, connection: Connection, wish: Wish) -> None:
         retained = self.retained.get(wish.topic_filter)

@@ -18,6 +18,7 @@ from bellwire_local.iot.effects import (
     TakeOver,
     client_error,
 )
+from bellwire_local.iot.mqtt import encode
 from bellwire_local.iot.mqtt import packets as p
 from bellwire_local.iot.topics import find_topic_fault, is_wildcard
 
@@ -33,7 +34,11 @@ def connect(session: Session, packet: p.Connect | p.UnsupportedConnect, rules: R
             Send(p.ConnAck(p.ReturnCode.UNACCEPTABLE_PROTOCOL)),
             *client_error(f"{found}; {expected} is expected"),
         )
-    asking = replace(session, version=packet.version)
+    asking = replace(
+        session,
+        version=packet.version,
+        maximum_packet_bytes=packet.properties.maximum_packet_bytes,
+    )
     refusal = _find_fault(packet, rules) or _find_denial(packet, rules)
     return (asking, refusal) if refusal else _accept(asking, packet, rules)
 
@@ -121,29 +126,34 @@ def _refuse(
 ) -> tuple[Effect, ...]:
     """Word a refusal; before MQTT 5 AWS closes the connection without a CONNACK.
 
+    `detail` is for the log alone: no text about rights reaches a client of AWS, and what a client
+    sent may be longer than it could be told.
     Source: https://github.com/aws/aws-iot-device-sdk-js-v2/issues/101
     """
     end = HangUp(reason, detail, code)
     if packet.version is not p.Version.V5:
         return (end,)
-    return Send(p.ConnAck(code, properties=p.Properties(reason_string=said or detail))), end
+    properties = p.NO_PROPERTIES if said is None else p.Properties(reason_string=said)
+    return Send(p.ConnAck(code, properties=properties)), end
 
 
 def _accept(session: Session, packet: p.Connect, rules: Rules) -> Step:
     client_id = packet.client_id or rules.assigned_id
-    asked = packet.properties
+    asked_window = packet.properties.receive_maximum or rules.limits.unacknowledged
     accepted = replace(
         session,
         client_id=client_id,
         keep_alive_s=effective_keep_alive_s(packet.keep_alive_s),
-        receive_maximum=min(
-            asked.receive_maximum or rules.limits.unacknowledged, rules.limits.unacknowledged
-        ),
-        maximum_packet_bytes=asked.maximum_packet_bytes,
+        receive_maximum=min(asked_window, rules.limits.unacknowledged),
     )
     answer = p.ConnAck()  # [MQTT-3.2.2-1]: what was a session is not kept, so none is present
     if session.is_v5:
         answer = p.ConnAck(properties=_server_properties(accepted, packet, rules))
+    encoded = encode(answer, session.version)
+    if not session.can_take(encoded):
+        most = session.maximum_packet_bytes
+        detail = f"it takes packets of at most {most} bytes; CONNACK has {len(encoded)}"
+        return session, _refuse(packet, p.Reason.PACKET_TOO_LARGE, detail)
     return accepted, (TakeOver(client_id), Send(answer))
 
 

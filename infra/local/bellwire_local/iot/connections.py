@@ -21,6 +21,10 @@ class Outlet(Protocol):
     def is_stalled(self) -> bool:
         """Whether so much waits to be written already that messages are to be dropped."""
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether the client leaves so much unread that answers would pile up as well."""
+
     def close(self) -> None:
         """Write what waits, then end the connection; `Broker.lose` need not follow."""
 
@@ -83,7 +87,7 @@ class Connection:
         self.session_identifier = session_identifier
         self.version_number = 0
         self.session = Session()
-        self.decoder = Decoder(limits.packet_bytes)
+        self.decoder = Decoder(limits.packet_bytes, max_connect_bytes=limits.payload_bytes)
         self.is_open = True
         self.is_read = True
         self.dropped = 0
@@ -104,7 +108,9 @@ class Connection:
         return self.session.keep_alive_s
 
     def __str__(self) -> str:
-        return f"{self.session.client_id or 'a client before CONNECT'} ({self.principal})"
+        client_id = self.session.client_id  # quoted: a line feed in it could forge a line of log
+        name = "a client before CONNECT" if client_id is None else repr(client_id)
+        return f"{name} ({self.principal})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.connections import Connection
 from bellwire_local.iot.limits import Limits
 from bellwire_local.iot.messages import Message, packet_of
-from bellwire_local.iot.mqtt import Packet, encode
+from bellwire_local.iot.mqtt import encode
 from bellwire_local.iot.outbound import Delivery, Outbound, Times
 from bellwire_local.iot.routing import ROUTES_KEPT, Audience, Route, Router
 
@@ -46,8 +46,9 @@ class Dispatcher:
         delivered = 0
         for audience, members in self._permitted_route(message.topic):
             readers: Iterable[Connection] = members
-            if audience.no_local and publisher is not None:  # MQTT 5 [MQTT-3.8.3-3]
-                readers = [reader for reader in members if reader is not publisher]
+            if audience.hears != "all":  # MQTT 5 [MQTT-3.8.3-3]
+                is_own = audience.hears == "own"
+                readers = [reader for reader in members if (reader is publisher) is is_own]
             delivered += self._deliver(message, audience, readers, times)
         return delivered
 
@@ -98,7 +99,10 @@ class Dispatcher:
             self.discard(connection)
             return False
         if connection.outbound is None:
-            connection.outbound = Outbound(connection.session.receive_maximum)
+            connection.outbound = Outbound(
+                connection.session.receive_maximum,
+                lambda topic: self._may_receive(connection, topic),
+            )
         if not connection.outbound.offer(delivery):
             self._drop(connection)
             return False
@@ -112,10 +116,13 @@ class Dispatcher:
             packet = outbound.take(times)
             if packet is None:
                 return
-            self._write(connection, packet, times)
+            encoded = encode(packet, connection.session.version)
+            if connection.session.can_take(encoded):
+                self._write(connection, encoded, times)
+            else:  # MQTT 5, 3.1.2.11.4: "behave as if it had completed sending that" message
+                outbound.acknowledge(packet.packet_id)
 
-    def _write(self, connection: Connection, packet: Packet, times: Times) -> None:
-        encoded = encode(packet, connection.session.version)
+    def _write(self, connection: Connection, encoded: bytes, times: Times) -> None:
         connection.throughput.overdraw(times.monotonic_s, len(encoded))
         connection.outlet.send(encoded)
 
@@ -126,10 +133,8 @@ class Dispatcher:
             return
         times = self._now()
         outbound.give_up(times.monotonic_s, self._limits.redelivery_s)
-        may_repeat = self._choices.redelivers_to_v5 or not connection.session.is_v5
-        if may_repeat and not connection.outlet.is_stalled:
-            for packet in outbound.redeliver(times):
-                self._write(connection, packet, times)
+        if self._choices.redelivers_to_v5 or not connection.session.is_v5:
+            outbound.repeat(times.monotonic_s)
         self._pump(connection, outbound, times)
 
     def take_receipt(self, connection: Connection, packet_id: int) -> None:

@@ -94,6 +94,7 @@ class WebSocketPort:
             sock=bound,
             websocket_handshake_timeout=_HANDSHAKE_WAIT_S,
             max_frame_size=self._max_frame_bytes,
+            enable_auto_pong=False,  # its answers would pile up for a client that does not read
             backlog=BACKLOG,  # it listens anew; a smaller one makes a crowd wait for a second
             logger_name=_FrameLog(logger.getChild("frames")),
             use_aiofastnet=True,  # its server can abort clients on Python 3.11 too

@@ -47,7 +47,7 @@ class Session:
 
     client_id: str | None = None
     keep_alive_s: int = limits.KEEP_ALIVE_MAX_S
-    filters: Mapping[str, p.Wish] = field(default_factory=lambda: MappingProxyType({}))
+    filters: MappingProxyType[str, p.Wish] = field(default_factory=lambda: MappingProxyType({}))
     version: p.Version = p.Version.V3_1_1
     aliases: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     receive_maximum: int = STRICT.unacknowledged
@@ -57,6 +57,11 @@ class Session:
     def is_v5(self) -> bool:
         """Whether refusals can be put into words."""
         return self.version is p.Version.V5
+
+    def can_take(self, encoded: bytes) -> bool:
+        """Whether the client accepts a packet of that size. Source: MQTT 5 [MQTT-3.1.2-24]."""
+        most = self.maximum_packet_bytes
+        return most is None or len(encoded) <= most
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +145,8 @@ class FanOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The client has this message of QoS 1."""
+class TakeReceipt:
+    """Keep this message of QoS 1 no longer; the client has it."""
 
     packet_id: int
 
@@ -168,7 +173,7 @@ Effect = (
     | TellSubscribed
     | TellUnsubscribed
     | FanOut
-    | Acknowledged
+    | TakeReceipt
     | HangUp
 )
 Step = tuple[Session, tuple[Effect, ...]]

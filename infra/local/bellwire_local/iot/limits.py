@@ -9,8 +9,6 @@ from dataclasses import Field, dataclass, field, fields
 QUOTAS = "https://docs.aws.amazon.com/general/latest/gr/iot-core.html"
 MQTT_PAGE = "https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html"
 CONTROL_PLANE = "https://docs.aws.amazon.com/general/latest/gr/iot-core.html#limits_iot"
-POLICY_PAGE = "https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html"
-COGNITO = "https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"
 
 _LIFTED = 1 << 40
 
@@ -20,7 +18,10 @@ def quota(
 ) -> int:
     """Declare one quota of `Limits`; `lifted` is what stands there when quotas are off.
 
-    `lifted` is finite where MQTT itself or our memory sets a bound.
+    `lifted` is finite where MQTT itself, our memory or our time sets a bound: one packet must not
+    occupy the loop. A client id stands in the topics of its events, so that it must be shorter
+    than MQTT's 65,535 bytes; a topic may be written a hundred thousand times for one chunk of
+    PUBLISHes that name it by its alias.
     """
     about = {"unit": unit, "source": source, "is_adjustable": is_adjustable, "lifted": lifted}
     declared: int = field(default=number, metadata=about)
@@ -31,12 +32,12 @@ def quota(
 class Limits:
     """Every quota in force; the field's metadata holds unit and source."""
 
-    client_id_bytes: int = quota(128, "bytes of UTF-8", QUOTAS, lifted=65_535)
-    topic_bytes: int = quota(256, "bytes of UTF-8", QUOTAS, lifted=65_535)
+    client_id_bytes: int = quota(128, "bytes of UTF-8", QUOTAS, lifted=1_024)
+    topic_bytes: int = quota(256, "bytes of UTF-8", QUOTAS, lifted=1_024)
     topic_slashes: int = quota(7, "slashes", QUOTAS, lifted=127)
-    payload_bytes: int = quota(131_072, "bytes", QUOTAS, lifted=1_048_576)
-    filters_per_subscribe: int = quota(8, "filters", QUOTAS)
-    subscriptions_per_connection: int = quota(50, "subscriptions", QUOTAS, lifted=10_000)
+    payload_bytes: int = quota(131_072, "bytes, of CONNECT as a whole", QUOTAS, lifted=1_048_576)
+    filters_per_subscribe: int = quota(8, "filters", QUOTAS, lifted=1_000)
+    subscriptions_per_connection: int = quota(50, "subscriptions", QUOTAS, lifted=1_000)
     publishes_per_s: int = quota(
         100, "publishes/s, in and out, per connection", QUOTAS, lifted=1 << 20
     )
@@ -54,11 +55,6 @@ class Limits:
     policies_per_target: int = quota(10, "policies per target", QUOTAS)
     policy_attachments_per_s: int = quota(
         15, "AttachPolicy/s, and DetachPolicy/s, per account", CONTROL_PLANE, is_adjustable=True
-    )
-
-    get_id_per_s: int = quota(25, "GetId/s per account", COGNITO, is_adjustable=True)
-    cognito_requests_per_s: int = quota(
-        200, "requests/s per account and other operation", COGNITO, is_adjustable=True
     )
 
     @property
@@ -115,6 +111,15 @@ STALLED_SUBSCRIBER_BYTES = 1_048_576
 WAITING_MESSAGES = 1_000
 """How many messages of QoS 1 may wait for one subscriber's acknowledgements. Ours; what they may
 take together is `STALLED_SUBSCRIBER_BYTES`."""
+
+OUTBOUND_BYTES = 16_777_216
+"""What may wait for one subscriber, or for its acknowledgement, all together. Ours: a hundred of
+the longest packets and `STALLED_SUBSCRIBER_BYTES` stay below it, so that only those without quotas
+meet it."""
+
+FILTERS_PER_UNSUBSCRIBE = 1_000
+"""How many filters one UNSUBSCRIBE may name. Ours: AWS documents no figure; no connection has more
+subscriptions."""
 
 PAST_CONNECTION_S = 1_800
 """How long a disconnected client is remembered.

@@ -2,9 +2,13 @@
 
 import math
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.mqtt.packets import NO_PROPERTIES, Properties, Publish
+
+_PAIR_BYTES = 64
+"""What a user property takes beside its text: a tuple of two and its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,21 @@ class Message:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory, roughly: payload and topic."""
-        return len(self.payload) + len(self.topic)
+        """What it takes in memory, roughly: payload, topic and properties."""
+        size_bytes = len(self.payload) + len(self.topic)
+        if self.properties is not NO_PROPERTIES:
+            size_bytes += _size_of(self.properties)
+        return size_bytes
 
     def is_expired(self, now_s: float) -> bool:
         """Whether its time is over."""
         return self.expires_at_s is not None and self.expires_at_s <= now_s
+
+
+def _size_of(properties: Properties) -> int:
+    said = (properties.content_type, properties.response_topic, properties.correlation_data)
+    texts = (*filter(None, said), *chain.from_iterable(properties.user_properties))
+    return sum(map(len, texts)) + _PAIR_BYTES * len(properties.user_properties)
 
 
 def receive_message(packet: Publish, now_s: float, limits: Limits = STRICT) -> Message:

@@ -5,24 +5,38 @@ force, so that neither knows of it and a broker without faults pays nothing.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
 
 from bellwire_local.fault_plan import ConnectionPlan, Delivery, FaultPlan
 from bellwire_local.iot import limits
 from bellwire_local.iot.broker import Outlet
 from bellwire_local.iot.messages import Message
+from bellwire_local.iot.overtaking import Overtaking
 from bellwire_local.iot.session import Session
 from bellwire_local.iot.topics import matches
 
-_OVERTAKEN_WAIT_S: Final = 1.0
-"""How long a message waits for the one that is to overtake it before it goes all the same."""
+_PUBLISH, _SUBACK, _UNSUBACK = 3, 9, 11
 
-_SUBACK, _PUBLISH = 9, 3
+_QOS_BITS, _RETAIN_BIT = 0b0110, 0b0001
+"""Source: MQTT 3.1.1, figure 3.10."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    due_s: float
+    encoded: bytes
+    delivery: Delivery
 
 
 class Misdelivery:
-    """An outlet before an outlet. Answers pass; messages (PUBLISH) meet the plan."""
+    """An outlet before an outlet. Answers pass; messages (PUBLISH) meet the plan.
+
+    Of QoS 1 nothing is lost: nobody would acknowledge it, and it would keep its place in the
+    client's window, with MQTT 5 for an hour. What is retained answers a SUBSCRIBE, and a filter
+    that begins late does not lose it.
+    """
 
     def __init__(
         self,
@@ -41,27 +55,34 @@ class Misdelivery:
         self._end = end
         self._late_start_s = late_start_s
         self._begins_s: dict[str, float] = dict.fromkeys(session().filters, 0)
-        self._due_s = 0.0
-        self._waiting_bytes = 0
-        self._overtaken: list[bytes] = []
+        self._held: deque[_Held] = deque()
+        self._held_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._overtaking = Overtaking(outlet.send, loop)
 
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
-        kind = encoded[0] >> 4
+        kind, is_qos_0 = encoded[0] >> 4, not encoded[0] & _QOS_BITS
         if kind != _PUBLISH:
             self.outlet.send(encoded)
-            if kind == _SUBACK and self._late_start_s is not None:
+            if kind in (_SUBACK, _UNSUBACK) and self._late_start_s is not None:
                 self._note_filters(self._late_start_s)
             return
-        if self._late_start_s is not None and not self._has_begun(topic_of(encoded)):
+        is_retained = encoded[0] & _RETAIN_BIT
+        if is_qos_0 and not is_retained and not self._has_begun(encoded):
             return
-        self._deliver(encoded, self._plan.on_delivery())
+        self._deliver(encoded, self._plan.on_delivery(may_be_lost=is_qos_0))
 
     @property
     def is_stalled(self) -> bool:
         """See `broker.Outlet`; what is held back counts as well."""
-        too_many = self._waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
+        too_many = self._held_bytes > limits.STALLED_SUBSCRIBER_BYTES
         return too_many or self.outlet.is_stalled
+
+    @property
+    def is_unread(self) -> bool:
+        """See `broker.Outlet`; what is held back the client cannot read."""
+        return self.outlet.is_unread
 
     def pause_reading(self) -> None:
         """See `broker.Outlet`."""
@@ -73,52 +94,68 @@ class Misdelivery:
 
     def close(self) -> None:
         """See `broker.Outlet`; what is held back is lost."""
+        self._stop_timer()
+        self._held.clear()
+        self._held_bytes = 0
+        self._overtaking.forget()
         self.outlet.close()
+
+    def release(self) -> None:
+        """Write at once, in its order, what is held back; to be called when the faults end."""
+        self._stop_timer()
+        while self._held:
+            self._write_first()
+        self._overtaking.release()
 
     def _note_filters(self, late_start_s: float) -> None:
         now_s = self._loop.time()
         filters = self._session().filters
         self._begins_s = {name: self._begins_s.get(name, now_s + late_start_s) for name in filters}
 
-    def _has_begun(self, topic: str) -> bool:
-        now_s = self._loop.time()
+    def _has_begun(self, encoded: bytes) -> bool:
+        if self._late_start_s is None:
+            return True
+        now_s, topic = self._loop.time(), topic_of(encoded)
         return any(
             begins_s <= now_s and matches(name, topic) for name, begins_s in self._begins_s.items()
         )
 
     def _deliver(self, encoded: bytes, delivery: Delivery) -> None:
-        due_s = max(self._loop.time() + delivery.delay_s, self._due_s)
-        self._due_s = due_s if delivery.delay_s or self._waiting_bytes else 0
-        if self._due_s:
-            self._waiting_bytes += len(encoded)
-            self._loop.call_at(due_s, self._release, encoded, delivery)
-        else:
+        if not self._held and not delivery.delay_s:
             self._write(encoded, delivery)
+            return
+        due_s = self._loop.time() + delivery.delay_s
+        if self._held:
+            due_s = max(due_s, self._held[-1].due_s)
+        self._held.append(_Held(due_s, encoded, delivery))
+        self._held_bytes += len(encoded)
+        if self._timer is None:
+            self._timer = self._loop.call_at(due_s, self._write_due)
 
-    def _release(self, encoded: bytes, delivery: Delivery) -> None:
-        self._waiting_bytes -= len(encoded)
-        self._write(encoded, delivery)
+    def _write_due(self) -> None:
+        self._timer = None
+        now_s = self._loop.time()
+        while self._held and self._held[0].due_s <= now_s:
+            self._write_first()
+        if self._held:
+            self._timer = self._loop.call_at(self._held[0].due_s, self._write_due)
+
+    def _write_first(self) -> None:
+        held = self._held.popleft()
+        self._held_bytes -= len(held.encoded)
+        self._write(held.encoded, held.delivery)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _write(self, encoded: bytes, delivery: Delivery) -> None:
-        copies = [encoded] * delivery.copies
-        if delivery.is_overtaken and not self._overtaken:
-            self._overtaken = copies
-            self._loop.call_later(_OVERTAKEN_WAIT_S, self._write_overtaken, copies)
-        else:
-            for copy in copies:
-                self.outlet.send(copy)
-            if copies:
-                self._write_overtaken(self._overtaken)
+        copies = (encoded,) * delivery.copies
+        self._overtaking.pass_on(copies, is_overtaken=delivery.is_overtaken)
         if delivery.is_last:
-            self._write_overtaken(self._overtaken)
+            self._overtaking.release()
             self._loop.call_soon(self._end)  # the broker may be in the middle of a fan-out
-
-    def _write_overtaken(self, copies: list[bytes]) -> None:
-        if copies is not self._overtaken:
-            return  # they went already
-        self._overtaken = []
-        for copy in copies:
-            self.outlet.send(copy)
 
 
 class Misannouncement:
@@ -134,29 +171,18 @@ class Misannouncement:
         plan: FaultPlan,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._publish = publish
         self._plan = plan
-        self._loop = loop
-        self._overtaken: list[Message] = []
+        self._overtaking = Overtaking(publish, loop)
 
     def __call__(self, event: Message) -> None:
         """Publish an event as the plan says."""
         announcement = self._plan.on_announcement()
-        events = [event] * announcement.copies
-        if announcement.is_overtaken and not self._overtaken:
-            self._overtaken = events
-            self._loop.call_later(_OVERTAKEN_WAIT_S, self._publish_overtaken, events)
-            return
-        for each in events:
-            self._publish(each)
-        self._publish_overtaken(self._overtaken)
+        copies = (event,) * announcement.copies
+        self._overtaking.pass_on(copies, is_overtaken=announcement.is_overtaken)
 
-    def _publish_overtaken(self, events: list[Message]) -> None:
-        if events is not self._overtaken:
-            return  # they went already
-        self._overtaken = []
-        for each in events:
-            self._publish(each)
+    def release(self) -> None:
+        """Publish at once what waits for its successor; to be called when the faults end."""
+        self._overtaking.release()
 
 
 def topic_of(encoded: bytes) -> str:

@@ -15,6 +15,14 @@ _FAREWELL_WAIT_S: Final = 5
 
 _BINARY: Final = WSMsgType.BINARY  # an enum's member takes a while to find
 
+_JOINED_BYTES: Final = 65_536
+"""What is joined at most before it is written, which tells whether the client keeps up. Ours."""
+
+_DATA_KINDS: Final = (WSMsgType.BINARY, WSMsgType.CONTINUATION)
+
+_CONTROL_HEAD_BYTES: Final = 6
+"""What precedes the payload of a client's PING or PONG. Source: RFC 6455, sections 5.2 and 5.5."""
+
 
 class Flusher:
     """Joins what is sent to one socket within one turn of the loop into one frame."""
@@ -64,6 +72,7 @@ class MqttSocket(WSListener):
         "_flusher",
         "_grant",
         "_is_within_message",
+        "_joined_bytes",
         "_on_open",
         "_transport",
         "_unsent",
@@ -88,6 +97,7 @@ class MqttSocket(WSListener):
         self._transport: WSTransport | None = None
         self._connection: Connection | None = None
         self._unsent: list[bytes] = []
+        self._joined_bytes = 0
         self._is_within_message = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -103,23 +113,24 @@ class MqttSocket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand the bytes of data frames on; frame borders mean nothing to MQTT [MQTT-6.0.0-2]."""
-        if self._connection is None:
+        connection = self._connection
+        if connection is None or not connection.is_open:
             return
-        kind = frame.msg_type
-        if kind in (WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            fault = self._find_order_fault(frame)
-            if fault is not None:
-                self._broker.reject(self._connection, fault)
-                return
+        fault = self._find_fault(frame)
+        if fault is not None:
+            self._broker.reject(connection, fault)
+        elif frame.msg_type in _DATA_KINDS:
             self._is_within_message = not frame.fin
-            self._broker.receive(self._connection, frame.get_payload_as_bytes())
-        elif kind == WSMsgType.TEXT:  # [MQTT-6.0.0-1]
-            self._broker.reject(self._connection, "a text frame; MQTT travels in binary ones")
-        elif kind == WSMsgType.CLOSE:
-            self._broker.leave(self._connection)
+            self._broker.receive(connection, frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.CLOSE:
+            self._broker.leave(connection)
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             self._flusher.abort_later(transport)
+        else:
+            self._broker.count_inbound(connection, _CONTROL_HEAD_BYTES + frame.payload_size)
+            if frame.msg_type == WSMsgType.PING and not self.is_stalled:
+                transport.send_pong(frame.get_payload_as_bytes())
 
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
         """Tell the broker that the socket is gone."""
@@ -136,18 +147,19 @@ class MqttSocket(WSListener):
         """Remember that the client keeps up again."""
         self.is_stalled = False
 
+    @property
+    def is_unread(self) -> bool:
+        """See `broker.Outlet`."""
+        return self.is_stalled
+
     def send(self, encoded: bytes) -> None:
         """See `broker.Outlet`."""
         unsent = self._unsent
-        if not unsent and self._transport is not None:
+        if unsent:
+            self._join(encoded)
+        elif self._transport is not None:
             self._flusher.add(self._transport, unsent)
-        unsent.append(encoded)
-
-    @property
-    def waiting_bytes(self) -> int:
-        """How much waits here because the system takes no more."""
-        transport = self._transport
-        return 0 if transport is None else transport.underlying_transport.get_write_buffer_size()
+            unsent.append(encoded)
 
     def pause_reading(self) -> None:
         """See `broker.Outlet`. What has arrived already is still handed on: 256 KiB at most."""
@@ -171,10 +183,23 @@ class MqttSocket(WSListener):
         transport.disconnect(not self.is_stalled)
         self._flusher.abort_later(transport)
 
-    def _find_order_fault(self, frame: WSFrame) -> str | None:
+    def _join(self, encoded: bytes) -> None:
+        unsent = self._unsent
+        if len(unsent) == 1:
+            self._joined_bytes = len(unsent[0])
+        unsent.append(encoded)
+        self._joined_bytes += len(encoded)
+        if self._joined_bytes > _JOINED_BYTES and self._transport is not None:
+            _write(self._transport, unsent)
+
+    def _find_fault(self, frame: WSFrame) -> str | None:
         """Check what picows leaves to its user. Source: RFC 6455, sections 5.2 and 5.4."""
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             return "a frame with reserved bits; no extension was negotiated"
+        if frame.msg_type == WSMsgType.TEXT:  # [MQTT-6.0.0-1]
+            return "a text frame; MQTT travels in binary ones"
+        if frame.msg_type not in _DATA_KINDS:
+            return None
         is_continued = frame.msg_type == WSMsgType.CONTINUATION
         if is_continued and not self._is_within_message:
             return "a continuation frame that continues nothing"

@@ -4,7 +4,8 @@ Pure: time is given and packets are returned; the `broker` writes them.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from bellwire_local.iot import limits
 from bellwire_local.iot.messages import Message, packet_of
@@ -20,6 +21,11 @@ class Delivery:
     message: Message
     qos: int
     retain: bool
+    size_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Measure it once: the same one goes to many."""
+        object.__setattr__(self, "size_bytes", self.message.size_bytes)
 
 
 @dataclass(slots=True)
@@ -38,13 +44,22 @@ class Times:
 
 
 class Outbound:
-    """One client's queue; at most `window` messages of QoS 1 wait for their PUBACK."""
+    """One client's queue; at most `window` messages of QoS 1 wait for their PUBACK.
 
-    def __init__(self, window: int) -> None:
+    Rights and expiry are looked at when a message leaves, since both may end while it waits.
+    """
+
+    def __init__(
+        self, window: int, may_receive: Callable[[str], bool] = lambda _topic: True
+    ) -> None:
+        """Begin empty; `may_receive` says whether the client may have messages on a topic."""
         self._window = window
+        self._may_receive = may_receive
         self._waiting: deque[Delivery] = deque()
         self._waiting_bytes = 0
+        self._unacknowledged_bytes = 0
         self._unacknowledged: dict[int, _Unacknowledged] = {}
+        self._due: dict[int, None] = {}  # in the order of their turn
         self._last_packet_id = 0
 
     @property
@@ -54,51 +69,73 @@ class Outbound:
 
     def offer(self, delivery: Delivery) -> bool:
         """Put a delivery at the end of the queue, unless it is full."""
-        size_bytes = delivery.message.size_bytes
-        is_full = len(self._waiting) >= limits.WAITING_MESSAGES
-        if is_full or self._waiting_bytes + size_bytes > limits.STALLED_SUBSCRIBER_BYTES:
+        waiting_bytes = self._waiting_bytes + delivery.size_bytes
+        if (
+            len(self._waiting) >= limits.WAITING_MESSAGES
+            or waiting_bytes > limits.STALLED_SUBSCRIBER_BYTES
+            or waiting_bytes + self._unacknowledged_bytes > limits.OUTBOUND_BYTES
+        ):
             return False
         self._waiting.append(delivery)
-        self._waiting_bytes += size_bytes
+        self._waiting_bytes = waiting_bytes
         return True
 
     def take(self, times: Times) -> Publish | None:
-        """Return what may be written next; None if nothing waits or nothing may."""
+        """Return what may be written next; None if nothing waits or nothing may.
+
+        What is to be written again goes first.
+        """
+        again = self._take_due(times)
+        if again is not None:
+            return again
         while self._waiting:
             delivery = self._waiting[0]
             if delivery.qos and len(self._unacknowledged) >= self._window:
                 return None
             self._waiting.popleft()
-            self._waiting_bytes -= delivery.message.size_bytes
-            if not delivery.message.is_expired(times.wall_s):
+            self._waiting_bytes -= delivery.size_bytes
+            if self._may_leave(delivery.message, times):
                 return self._begin(delivery, times)
         return None
 
     def acknowledge(self, packet_id: int) -> None:
         """Take a PUBACK; one that nothing waits for changes nothing."""
-        self._unacknowledged.pop(packet_id, None)
+        sent = self._unacknowledged.pop(packet_id, None)
+        if sent is not None:
+            self._due.pop(packet_id, None)
+            self._unacknowledged_bytes -= sent.delivery.size_bytes
 
-    def give_up(self, now_s: float, after_s: float) -> int:
-        """Forget what has been unacknowledged for too long; return how much that was.
+    def give_up(self, now_s: float, after_s: float) -> None:
+        """Forget what has been unacknowledged for too long.
 
         Source: retried for up to an hour, https://docs.aws.amazon.com/general/latest/gr/iot-core.html
         """
         late = [key for key, sent in self._unacknowledged.items() if now_s - sent.first_s > after_s]
         for packet_id in late:
-            del self._unacknowledged[packet_id]
-        return len(late)
+            self.acknowledge(packet_id)
 
-    def redeliver(self, times: Times) -> list[Publish]:
-        """Return what is to be written again, without the DUP flag, which AWS does not use.
+    def repeat(self, now_s: float) -> None:
+        """Have `take` return again what has been unacknowledged for a while.
 
+        It comes without the DUP flag, which AWS does not use.
         Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
         """
-        due = []
         for packet_id, sent in self._unacknowledged.items():
-            if times.monotonic_s - sent.last_s >= limits.REDELIVER_AFTER_S:
-                sent.last_s = times.monotonic_s
-                due.append(_word(sent.delivery, times, packet_id))
-        return due
+            if now_s - sent.last_s >= limits.REDELIVER_AFTER_S:
+                self._due[packet_id] = None
+
+    def _take_due(self, times: Times) -> Publish | None:
+        while self._due:
+            packet_id = next(iter(self._due))
+            del self._due[packet_id]
+            sent = self._unacknowledged[packet_id]
+            sent.last_s = times.monotonic_s
+            if self._may_leave(sent.delivery.message, times):
+                return _word(sent.delivery, times, packet_id)
+        return None
+
+    def _may_leave(self, message: Message, times: Times) -> bool:
+        return not message.is_expired(times.wall_s) and self._may_receive(message.topic)
 
     def _begin(self, delivery: Delivery, times: Times) -> Publish:
         if not delivery.qos:
@@ -106,6 +143,7 @@ class Outbound:
         packet_id = self._next_packet_id()
         now_s = times.monotonic_s
         self._unacknowledged[packet_id] = _Unacknowledged(delivery, now_s, now_s)
+        self._unacknowledged_bytes += delivery.size_bytes
         return _word(delivery, times, packet_id)
 
     def _next_packet_id(self) -> int:

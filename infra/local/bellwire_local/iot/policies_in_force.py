@@ -78,9 +78,22 @@ class PoliciesInForce:
         self._generation = 0
         self._is_timed = False
         self._timed_until_s = 0.0
-        self.propagation_s = 0.0
+        self._propagation_s = 0.0
         for name, document in roles.items():
             self._apply(RoleChanged(read_policy(name, document)))
+
+    @property
+    def propagation_s(self) -> float:
+        """How long a change takes to come into force, in seconds."""
+        return self._propagation_s
+
+    @propagation_s.setter
+    def propagation_s(self, delay_s: float) -> None:
+        """Set it; what waits already comes in `delay_s` at the latest."""
+        self._propagation_s = delay_s
+        latest_s = self._monotonic_s() + delay_s
+        self._waiting = deque((min(due_s, latest_s), change) for due_s, change in self._waiting)
+        self._settle()
 
     @property
     def generation(self) -> int:
@@ -93,7 +106,7 @@ class PoliciesInForce:
         """Bring a change into force after `propagation_s`; changes keep their order."""
         now_s = self._monotonic_s()
         latest_s = self._waiting[-1][0] if self._waiting else now_s
-        self._waiting.append((max(now_s + self.propagation_s, latest_s), change))
+        self._waiting.append((max(now_s + self._propagation_s, latest_s), change))
         self._settle()
 
     def of_role(self, role: str) -> tuple[Policy, ...]:

@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt-ret
 
 import base64
 import json
+import math
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class RetainedMessages:
         self._wall_clock_s = wall_clock_s
         storage.execute(_TABLE)
         storage.execute(_INDEX)
+        self._next_expiry_s = self._find_next_expiry_s()
 
     def keep(self, message: Message) -> None:
         """Replace what the topic holds; an empty payload deletes it and is not stored itself."""
@@ -68,6 +70,8 @@ class RetainedMessages:
             message.expires_at_s,
         )
         self._storage.execute("REPLACE INTO retained_messages VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        if message.expires_at_s is not None:
+            self._next_expiry_s = min(self._next_expiry_s, message.expires_at_s)
 
     def get(self, topic: str) -> RetainedMessage | None:
         """Return what the topic holds, unless it has expired."""
@@ -86,9 +90,22 @@ class RetainedMessages:
         return tuple(map(_read, self._storage.execute(query, given)))
 
     def forget_expired(self) -> None:
-        """Delete what has expired."""
+        """Delete what has expired; while nothing can have, the storage is left alone."""
+        now_s = self._wall_clock_s()
+        if now_s < self._next_expiry_s:
+            return
         query = "DELETE FROM retained_messages WHERE account_id = ? AND expires_at_s <= ?"
-        self._storage.execute(query, (self._account_id, self._wall_clock_s()))
+        self._storage.execute(query, (self._account_id, now_s))
+        self._next_expiry_s = self._find_next_expiry_s()
+
+    def _find_next_expiry_s(self) -> float:
+        """Return when, at the earliest, something expires."""
+        query = (
+            "SELECT MIN(expires_at_s) FROM retained_messages "
+            "WHERE account_id = ? AND expires_at_s IS NOT NULL"
+        )
+        (found,) = self._storage.execute(query, (self._account_id,)).fetchone()
+        return math.inf if found is None else float(found)
 
 
 def retained_in_memory(wall_clock_s: Callable[[], float]) -> RetainedMessages:

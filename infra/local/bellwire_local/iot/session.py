@@ -6,7 +6,6 @@ Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
 
 from bellwire_local.iot.connecting import connect
 from bellwire_local.iot.effects import (
-    Acknowledged,
     DisconnectReason,
     Effect,
     HangUp,
@@ -14,6 +13,7 @@ from bellwire_local.iot.effects import (
     Send,
     Session,
     Step,
+    TakeReceipt,
     client_error,
 )
 from bellwire_local.iot.mqtt import packets as p
@@ -51,7 +51,7 @@ def _answer(packet: p.Packet) -> tuple[Effect, ...]:
         case p.PingReq():
             return (Send(p.PingResp()),)  # [MQTT-3.12.4-1]
         case p.PubAck():
-            return (Acknowledged(packet.packet_id),)
+            return (TakeReceipt(packet.packet_id),)
         case p.Disconnect():
             return _say_goodbye(packet)
         case _:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from bellwire_local.iot import limits
 from bellwire_local.iot.effects import (
     DisconnectReason,
     Effect,
@@ -34,7 +35,7 @@ def subscribe(session: Session, packet: p.Subscribe, rules: Rules) -> Step:
     fault = _find_fault(packet, rules)
     if fault:
         return session, fault
-    granted = dict(session.filters)
+    granted = session.filters.copy()
     codes: list[int] = []
     for wish in packet.wishes:
         answer = _decide(session, granted, wish, rules)
@@ -52,15 +53,19 @@ def subscribe(session: Session, packet: p.Subscribe, rules: Rules) -> Step:
 
 def unsubscribe(session: Session, packet: p.Unsubscribe, rules: Rules) -> Step:
     """Answer an UNSUBSCRIBE, also when nothing was subscribed [MQTT-3.10.4-5]."""
-    kept = {name: wish for name, wish in session.filters.items() if name not in packet.filters}
-    stopped = tuple(name for name in session.filters if name not in kept)
+    most = limits.FILTERS_PER_UNSUBSCRIBE
+    if len(packet.filters) > most:
+        found = f"UNSUBSCRIBE names {len(packet.filters)} filters; at most {most} are allowed"
+        return session, client_error(found, p.Reason.QUOTA_EXCEEDED)
+    stopped = tuple(name for name in dict.fromkeys(packet.filters) if name in session.filters)
     reasons = tuple(_reason_for(session, name, rules) for name in packet.filters)
-    effects: tuple[Effect, ...] = (
-        *map(StopDelivery, stopped),
-        Send(p.UnsubAck(packet.packet_id, reasons if session.is_v5 else ())),
-    )
-    if stopped:
-        effects = (*effects, TellUnsubscribed(stopped))
+    answer = Send(p.UnsubAck(packet.packet_id, reasons if session.is_v5 else ()))
+    if not stopped:
+        return session, (answer,)
+    kept = session.filters.copy()
+    for name in stopped:
+        del kept[name]
+    effects: tuple[Effect, ...] = (*map(StopDelivery, stopped), answer, TellUnsubscribed(stopped))
     return replace(session, filters=MappingProxyType(kept)), effects
 
 

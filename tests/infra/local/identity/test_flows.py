@@ -5,6 +5,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import jwt
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
@@ -73,10 +74,43 @@ def test_whether_developer_tokens_need_the_classic_flow_is_a_setting(
     assert caught.value.response["Error"]["Code"] == "InvalidIdentityToken"
 
 
+def test_tags_stay_with_a_token_that_is_made_of_another(cloud: "Cloud") -> None:
+    identity_id, token = cloud.developer_token("ann", PrincipalTags={"tenant": "a"})
+    second = cloud.pool_client().get_open_id_token(IdentityId=identity_id, Logins={COGNITO: token})[
+        "Token"
+    ]
+    claims = jwt.decode(second, options={"verify_signature": False})
+    assert claims["https://aws.amazon.com/tags"] == {"principal_tags": {"tenant": ["a"]}}
+    with pytest.raises(ClientError, match="Not authorized") as caught:
+        _become(cloud, "for_members", second)
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    _become(cloud, "for_tagged_members", second)
+
+
+def test_tags_count_in_the_enhanced_flow(make_cloud: MakeCloud) -> None:
+    tagged = replace(SETTINGS, pool=replace(POOL, authenticated_role="for_tagged_members"))
+    for settings_now, is_let_in in ((SETTINGS, False), (tagged, True)):
+        with make_cloud(settings_now) as cloud:
+            client = cloud.pool_client()
+            identity_id, token = cloud.developer_token("ann", PrincipalTags={"tenant": "a"})
+            asked: Any = {"IdentityId": identity_id, "Logins": {COGNITO: token}}
+            if is_let_in:
+                assert client.get_credentials_for_identity(**asked)["Credentials"]
+                continue
+            with pytest.raises(client.exceptions.InvalidIdentityPoolConfigurationException):
+                client.get_credentials_for_identity(**asked)
+            _, untagged = cloud.developer_token("ann")
+            asked["Logins"] = {COGNITO: untagged}
+            assert client.get_credentials_for_identity(**asked)["Credentials"]
+
+
 def _become_member(cloud: "Cloud") -> None:
-    _, token = cloud.developer_token()
+    _become(cloud, "for_members", cloud.developer_token()[1])
+
+
+def _become(cloud: "Cloud", role: str, token: str) -> None:
     cloud.sts().assume_role_with_web_identity(
-        RoleArn=f"arn:aws:iam::{HOME}:role/for_members",
+        RoleArn=f"arn:aws:iam::{HOME}:role/{role}",
         RoleSessionName="ann",
         WebIdentityToken=token,
     )

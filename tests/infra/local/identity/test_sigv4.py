@@ -29,10 +29,12 @@ def _look_up(access_key_id: str, session_token: str | None, _now_s: float) -> Gr
     return Grant(PRINCIPAL, SECRET)
 
 
-VERIFIER = Verifier("us-east-1", ("iotdevicegateway", "iotdata"), _look_up)
+SERVICES = ("iotdevicegateway", "iotdata")
+VERIFIER = Verifier("us-east-1", SERVICES, _look_up, is_for_upgrades=True)
+HTTPS_VERIFIER = Verifier("us-east-1", SERVICES, _look_up)
 
 
-def _sign_with_crt(host: str, *, omit_session_token: bool) -> str:
+def _sign_with_crt(host: str, *, omit_session_token: bool, expires_s: int | None = None) -> str:
     """Return the path that the AWS SDKs for MQTT would ask for."""
     config = crt.AwsSigningConfig(
         algorithm=crt.AwsSigningAlgorithm.V4,
@@ -42,6 +44,7 @@ def _sign_with_crt(host: str, *, omit_session_token: bool) -> str:
         service="iotdevicegateway",
         date=SIGNED,
         omit_session_token=omit_session_token,
+        expiration_in_seconds=expires_s,
     )
     request = HttpRequest("GET", "/mqtt", HttpHeaders([("host", host)]))
     signed = crt.aws_sign_request(request, config).result(timeout=10)
@@ -72,6 +75,53 @@ def test_url_that_signs_its_token_is_refused_as_on_aws() -> None:
     path = _sign_with_crt("example.test", omit_session_token=False)
     with pytest.raises(SignatureRefused, match="does not match"):
         VERIFIER.verify(_received(path, {"host": "example.test"}), NOW_S)
+
+
+def _presign(expires_s: int) -> ReceivedRequest:
+    """Make the URL of any other service, whose session token is signed."""
+    path = _sign_with_crt("example.test", omit_session_token=False, expires_s=expires_s)
+    return _received(path, {"host": "example.test"})
+
+
+def test_only_the_url_of_a_websocket_leaves_its_token_unsigned() -> None:
+    presigned = _presign(600)
+    assert HTTPS_VERIFIER.verify(presigned, NOW_S).principal is PRINCIPAL
+    with pytest.raises(SignatureRefused, match="does not match"):
+        VERIFIER.verify(presigned, NOW_S)
+    unsigned = _received(
+        _sign_with_crt("example.test", omit_session_token=True), {"host": "example.test"}
+    )
+    assert VERIFIER.verify(unsigned, NOW_S).principal is PRINCIPAL
+    with pytest.raises(SignatureRefused, match="does not match"):
+        HTTPS_VERIFIER.verify(unsigned, NOW_S)
+
+
+@pytest.mark.parametrize("expires_s", [1, 600, 604_800])
+def test_a_presigned_url_is_good_as_long_as_it_says(expires_s: int) -> None:
+    presigned = _presign(expires_s)
+    assert HTTPS_VERIFIER.verify(presigned, NOW_S + expires_s).principal is PRINCIPAL
+    assert HTTPS_VERIFIER.verify(presigned, NOW_S - 300).principal is PRINCIPAL
+    with pytest.raises(SignatureRefused, match=rf"^Signature expired: .* - {expires_s} s\.\)$"):
+        HTTPS_VERIFIER.verify(presigned, NOW_S + expires_s + 1)
+    with pytest.raises(SignatureRefused, match=r"^Signature not yet current"):
+        HTTPS_VERIFIER.verify(presigned, NOW_S - 301)
+
+
+@pytest.mark.parametrize("expires", ["0", "604801", "-1", "10000000", "", "x", "1.5"])
+def test_seven_days_are_the_longest_that_a_url_may_say(expires: str) -> None:
+    presigned = _presign(600)
+    query = presigned.query.replace("X-Amz-Expires=600", f"X-Amz-Expires={expires}")
+    with pytest.raises(SignatureRefused, match=f"X-Amz-Expires is '{expires}'; a number of"):
+        HTTPS_VERIFIER.verify(replace(presigned, query=query), NOW_S)
+
+
+def test_the_time_that_the_url_of_a_websocket_says_does_not_count() -> None:
+    path = _sign_with_crt("example.test", omit_session_token=True, expires_s=86_400)
+    assert "X-Amz-Expires=86400" in path
+    received = _received(path, {"host": "example.test"})
+    assert VERIFIER.verify(received, NOW_S + 300).principal is PRINCIPAL
+    with pytest.raises(SignatureRefused, match=r"^Signature expired: .* - 5 min\.\)$"):
+        VERIFIER.verify(received, NOW_S + 301)
 
 
 @pytest.mark.parametrize("signed_headers", ["connection;host", "host", "host;x-custom"])

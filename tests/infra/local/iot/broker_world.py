@@ -38,6 +38,10 @@ class MemoryOutlet:
     def is_stalled(self) -> bool:
         return self.stalled
 
+    @property
+    def is_unread(self) -> bool:
+        return self.stalled
+
     def close(self) -> None:
         self.is_closed = True
 

@@ -261,7 +261,6 @@ def test_a_change_propagates_later_and_in_order() -> None:
     asked.authorizer.propagation_s = 5.0
     generation = asked.authorizer.generation
     asked.authorizer.change(AttachmentsChanged(ME, ()))
-    asked.authorizer.propagation_s = 0.0
     asked.authorizer.change(AttachmentsChanged(ME, ("members",)))
     asked.authorizer.change(AttachmentsChanged(ME, ()))
     asked.clock.now_s = 4.9
@@ -270,6 +269,39 @@ def test_a_change_propagates_later_and_in_order() -> None:
     asked.clock.now_s = 5.0
     assert asked.authorizer.generation > generation
     assert not asked.ask().is_allowed
+
+
+def test_ending_a_long_propagation_ends_the_wait_for_it() -> None:
+    asked = desk()
+    asked.attach("members", policy())
+    asked.authorizer.propagation_s = 3600.0
+    generation = asked.authorizer.generation
+    asked.authorizer.change(AttachmentsChanged(ME, ()))
+    assert asked.ask().is_allowed
+    asked.authorizer.propagation_s = 0.0
+    assert asked.authorizer.generation > generation
+    assert not asked.ask().is_allowed
+    asked.authorizer.change(AttachmentsChanged(ME, ("members",)))
+    assert asked.ask().is_allowed
+
+
+def test_another_propagation_shortens_a_wait_and_never_prolongs_it() -> None:
+    asked = desk()
+    asked.attach("members", policy())
+    asked.authorizer.propagation_s = 5.0
+    asked.authorizer.change(AttachmentsChanged(ME, ()))
+    asked.authorizer.propagation_s = 3600.0
+    asked.clock.now_s = 1.0
+    asked.authorizer.propagation_s = 2.0
+    asked.clock.now_s = 2.9
+    assert asked.ask().is_allowed
+    asked.clock.now_s = 3.0
+    assert not asked.ask().is_allowed
+    asked.authorizer.propagation_s = 4.0
+    asked.authorizer.change(AttachmentsChanged(ME, ("members",)))
+    asked.authorizer.propagation_s = 3600.0
+    asked.clock.now_s = 7.0
+    assert asked.ask().is_allowed
 
 
 def test_a_role_that_cannot_be_enforced_leaves_the_one_in_force() -> None:

@@ -5,7 +5,7 @@ import pytest
 from bellwire_local.iot import mqtt
 from bellwire_local.iot.limits import OFF
 from bellwire_local.iot.messages import Message
-from infra.local.iot.broker_world import ANYONE, MemoryOutlet, World, role_allowing
+from infra.local.iot.broker_world import ANYONE, MemoryOutlet, World, events, role_allowing
 
 
 @pytest.fixture
@@ -173,3 +173,29 @@ def test_deepest_topic_without_limits_is_within_reach() -> None:
     assert outlet.read() == [mqtt.Publish(topic, b"x" * 10_000)]
     world.say(connection, mqtt.Subscribe(2, (mqtt.Wish(topic + "/x"),)))
     assert outlet.is_closed
+
+
+def test_trouble_with_one_end_is_not_that_of_the_others(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, first = world.join("first")
+    _, second = world.join("second")
+
+    def fail(event: Message) -> None:
+        raise ValueError(event.topic)
+
+    world.broker.announcer = fail
+    world.now_s += 91
+    world.broker.expire()
+    assert (first.is_closed, second.is_closed) == (True, True)
+    assert world.broker.connections == ()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
+def test_nothing_is_told_of_a_subscription_whose_answer_ended_the_connection(world: World) -> None:
+    watcher = world.watch()
+    connection, outlet = world.join("c")
+    watcher.read()
+    outlet.stalled = True
+    world.say(connection, mqtt.Subscribe(1, (mqtt.Wish("a"),)))
+    assert [topic for topic, _ in events(watcher)] == ["$aws/events/presence/disconnected/c"]

@@ -85,6 +85,41 @@ def test_missing_receipt_brings_the_message_again(
     assert outlet.read() == (sent if is_repeated else [])
 
 
+def test_repetition_keeps_to_the_throughput(world: World) -> None:
+    connection, outlet = world.join("c", Wish("a", 1))
+    for _ in range(20):
+        world.broker.publish(Message("a", b"x" * 131_072, 1))
+        world.now_s += 0.3
+        world.broker.expire()
+    assert len(outlet.read()) == 20
+    world.now_s += 30
+    world.broker.expire()
+    assert len(outlet.read()) == 4  # 512 KiB, and heads
+    world.now_s += 1
+    world.broker.expire()
+    assert len(outlet.read()) == 4
+    outlet.stalled = True
+    world.now_s += 1
+    world.broker.expire()
+    assert outlet.read() == []
+    assert connection.is_open
+
+
+def test_queue_is_held_to_the_policy_in_force(world: World) -> None:
+    asked = Properties(receive_maximum=1)
+    connection, outlet = world.join("c", Wish("a", 1), version=Version.V5, properties=asked)
+    for payload in (b"1", b"2", b"3"):
+        world.broker.publish(Message("a", payload, 1))
+    assert outlet.read() == [Publish("a", b"1", 1, packet_id=1)]
+    world.authorizer.replace_role("role", role_allowing("arn:aws:iot:us-east-1:1:client/*"))
+    world.say(connection, PubAck(1))
+    world.broker.expire()
+    assert outlet.read() == []
+    world.authorizer.replace_role("role", role_allowing("*"))
+    world.broker.publish(Message("a", b"4", 1))
+    assert outlet.read() == [Publish("a", b"4", 1, packet_id=2)]
+
+
 def test_stalled_reader_gets_what_waited_once_it_reads(world: World) -> None:
     _, outlet = world.join("c", Wish("a", 1))
     outlet.stalled = True
@@ -117,12 +152,69 @@ def test_no_local_spares_only_the_publisher(world: World) -> None:
     assert spared.read() == [Publish("a", b"over HTTPS")]
 
 
+# What a client of two overlapping filters gets: the QoS of its own message and of another's.
+@pytest.mark.parametrize(
+    ("silent", "other", "own_qos", "others_qos"),
+    [(0, 0, 0, 0), (1, 0, 0, 1), (0, 1, 1, 1), (1, 1, 1, 1)],
+)
+@pytest.mark.parametrize("is_silent_first", [True, False])
+def test_no_local_of_one_filter_keeps_nothing_from_another(
+    world: World, silent: int, other: int, own_qos: int, others_qos: int, *, is_silent_first: bool
+) -> None:
+    wishes = [Wish("a/#", silent, no_local=True), Wish("+/b", other)]
+    wishes = wishes if is_silent_first else wishes[::-1]
+    connection, outlet = world.join("c", *wishes, version=Version.V5)
+    world.say(connection, Publish("a/b", b"own", 1, packet_id=1))
+    world.broker.publish(Message("a/b", b"other's", 1))
+    got = [packet for packet in outlet.read() if isinstance(packet, Publish)]
+    assert [(packet.payload, packet.qos) for packet in got] == [
+        (b"own", own_qos),
+        (b"other's", others_qos),
+    ]
+
+
 def test_packet_larger_than_the_client_takes_is_not_sent(world: World) -> None:
-    asked = Properties(maximum_packet_bytes=20)
+    asked = Properties(maximum_packet_bytes=40)
     _, outlet = world.join("c", "a", version=Version.V5, properties=asked)
-    assert world.broker.publish(Message("a", b"x" * 14)) == 1  # 2 + 2 + 1 + 1 and the payload
-    assert world.broker.publish(Message("a", b"x" * 15)) == 0
-    assert outlet.read() == [Publish("a", b"x" * 14)]
+    assert world.broker.publish(Message("a", b"x" * 34)) == 1  # 2 + 2 + 1 + 1 and the payload
+    assert world.broker.publish(Message("a", b"x" * 35)) == 0
+    assert outlet.read() == [Publish("a", b"x" * 34)]
+
+
+def test_size_is_that_of_the_packet_that_is_sent(world: World) -> None:
+    asked = Properties(maximum_packet_bytes=40)
+    connection, outlet = world.join("c", Wish("a", 1), version=Version.V5, properties=asked)
+    world.broker.publish(Message("a", b"x" * 33, 1))  # one too many, with its packet id
+    world.broker.publish(Message("a", b"x" * 32, 1, retain=True))
+    assert outlet.read() == [Publish("a", b"x" * 32, 1, packet_id=2)]
+    assert connection.outbound is not None
+    assert connection.outbound.unacknowledged == 1
+    world.broker.publish(Message("a", b"x" * 33, 1, retain=True))
+    outlet.read()
+    world.say(connection, mqtt.Subscribe(2, (Wish("a", 1),)))
+    assert outlet.read() == [mqtt.SubAck(2, (1,))]
+
+
+@pytest.mark.parametrize(("most", "answers"), [(4, []), (5, [mqtt.ConnAck(0x95)])])
+def test_client_that_cannot_take_connack_is_refused(
+    world: World, most: int, answers: list[mqtt.Packet]
+) -> None:
+    connection, outlet = world.open(Version.V5)
+    asked = Properties(maximum_packet_bytes=most)
+    world.say(connection, mqtt.Connect("c", version=Version.V5, properties=asked))
+    assert outlet.read() == answers
+    assert outlet.is_closed
+    assert world.broker.find_past("c") is None
+
+
+def test_client_that_cannot_take_an_answer_is_ended(world: World) -> None:
+    asked = Properties(maximum_packet_bytes=40)
+    connection, outlet = world.join("c", version=Version.V5, properties=asked)
+    world.say(connection, mqtt.Unsubscribe(1, ("a",) * 35))
+    assert outlet.read() == [mqtt.UnsubAck(1, (0x11,) * 35)]
+    world.say(connection, mqtt.Unsubscribe(1, ("a",) * 36))
+    assert outlet.read() == [mqtt.Disconnect(0x95)]
+    assert outlet.is_closed
 
 
 def test_retained_message_comes_with_the_flag_and_live_ones_without(world: World) -> None:
@@ -244,6 +336,18 @@ def test_large_messages_are_delayed_beyond_the_throughput(world: World) -> None:
     world.now_s += 0.6
     world.broker.expire()
     assert len(outlet.read()) == 4
+
+
+@pytest.mark.parametrize(("size_bytes", "is_accepted"), [(131_072, True), (131_073, False)])
+def test_connect_is_no_longer_than_128_kib(
+    world: World, size_bytes: int, *, is_accepted: bool
+) -> None:
+    connection, outlet = world.open()
+    will = mqtt.Will("a", b"x" * 65_535)
+    packet = mqtt.Connect("c", username="u" * (size_bytes - 65_559), will=will)
+    assert len(mqtt.encode(packet)) == size_bytes
+    world.say(connection, packet)
+    assert outlet.is_closed is not is_accepted
 
 
 def test_one_connect_a_second_for_each_client_id(world: World) -> None:

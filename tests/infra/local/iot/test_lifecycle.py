@@ -302,6 +302,16 @@ def test_each_end_says_why_in_one_line(name: str, caplog: pytest.LogCaptureFixtu
     connection, _ = world.join("c", version=Version.V5)
     caplog.clear()
     ENDS[name][0](world, connection)
-    lines = [line for line in caplog.messages if line.startswith("disconnected: c ")]
+    lines = [line for line in caplog.messages if line.startswith("disconnected: 'c' ")]
     assert len(lines) == 1
     assert ENDS[name][1] in lines[0]
+
+
+def test_client_id_forges_no_line_of_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    arns = [f"arn:aws:iot:us-east-1:1:{kind}/*" for kind in ("client", "topicfilter")]
+    world = World(role_allowing(*arns))
+    connection, _ = world.join("a\nconnected: 'admin'", "b\nb")
+    world.say(connection, mqtt.Publish("c\nc", b""))
+    assert len(caplog.messages) == 3
+    assert [line for line in caplog.messages if "\n" in line] == []

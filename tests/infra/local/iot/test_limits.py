@@ -29,8 +29,6 @@ from bellwire_local.iot.rates import RateLimiter
         ("policy_versions", 5),
         ("policies_per_target", 10),
         ("policy_attachments_per_s", 15),
-        ("get_id_per_s", 25),
-        ("cognito_requests_per_s", 200),
     ],
 )
 def test_strict_numbers_are_those_of_aws(name: str, number: int) -> None:
@@ -42,6 +40,13 @@ def test_every_quota_has_unit_and_source_and_is_lifted() -> None:
         assert declared.metadata["unit"]
         assert declared.metadata["source"].startswith("https://docs.aws.amazon.com/")
         assert getattr(OFF, declared.name) > getattr(STRICT, declared.name)
+
+
+def test_without_quotas_one_packet_still_cannot_hold_up_the_others() -> None:
+    assert OFF.topic_bytes == 1_024
+    assert OFF.client_id_bytes == 1_024
+    assert OFF.filters_per_subscribe == 1_000
+    assert OFF.subscriptions_per_connection == 1_000
 
 
 @given(st.lists(st.integers(0, 400), max_size=60))

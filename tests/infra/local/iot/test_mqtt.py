@@ -183,6 +183,35 @@ def test_what_the_standard_forbids_is_refused(received: bytes, complaint: str) -
     assert complaint in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("received", "packet"),
+    [
+        (b"\x8a\x06\x00\x0a\x00\x01a\x01", mqtt.Subscribe(10, (mqtt.Wish("a", 1),))),
+        (b"\xaa\x05\x00\x0a\x00\x01a", mqtt.Unsubscribe(10, ("a",))),
+    ],
+)
+def test_mqtt_3_1_alone_repeats_with_dup_what_is_no_message(
+    received: bytes, packet: mqtt.Packet
+) -> None:
+    assert list(mqtt.Decoder(MAX_BYTES, Version.V3_1).feed(received)) == [packet]
+    for version in (Version.V3_1_1, Version.V5):
+        with pytest.raises(mqtt.MalformedPacket, match="flags 10; 2 expected"):
+            list(mqtt.Decoder(MAX_BYTES, version).feed(received))
+    with pytest.raises(mqtt.MalformedPacket, match="flags 8; 0 expected"):
+        list(mqtt.Decoder(MAX_BYTES, Version.V3_1).feed(b"\xc8\x00"))
+
+
+def test_connect_has_a_bound_of_its_own() -> None:
+    connect = mqtt.encode(mqtt.Connect("c", username="x" * 82))
+    assert len(connect) == 99
+    assert list(mqtt.Decoder(200, max_connect_bytes=99).feed(connect))
+    with pytest.raises(mqtt.MalformedPacket, match="announces 99 bytes; at most 98") as caught:
+        list(mqtt.Decoder(200, max_connect_bytes=98).feed(connect))
+    assert caught.value.reason is mqtt.Reason.PACKET_TOO_LARGE
+    publish = mqtt.encode(mqtt.Publish("a", b"x" * 100))
+    assert list(mqtt.Decoder(200, max_connect_bytes=98).feed(publish))
+
+
 def test_packets_before_a_malformed_one_are_still_heard() -> None:
     feed = mqtt.Decoder(MAX_BYTES).feed(b"\xc0\x00\xe0\x00\x00\x00")
     assert [next(feed), next(feed)] == [mqtt.PingReq(), mqtt.Disconnect()]

@@ -39,17 +39,83 @@ def test_waiting_messages_are_bounded_in_number_and_bytes() -> None:
     assert outbound.offer(loud(b"x"))
 
 
+def test_unacknowledged_messages_count_until_their_receipt() -> None:
+    outbound = Outbound(window=65_535)
+    for _ in range(32):
+        assert outbound.offer(loud(b"x" * 524_287))  # half a MiB, with its topic
+        assert outbound.take(at(0)) is not None
+    assert not outbound.offer(loud(b""))
+    outbound.acknowledge(1)
+    assert outbound.offer(loud(b"x" * 524_287))
+
+
+def test_properties_count_as_much_as_payload() -> None:
+    half = "x" * 262_000
+    said = Properties(user_properties=((half, half), ("", "")))
+    outbound = Outbound(window=1)
+    offers = [Delivery(Message("a", b"", 1, properties=said), 1, retain=False)] * 2
+    assert [outbound.offer(offer) for offer in offers] == [True, True]
+    assert not outbound.offer(loud(b"x" * 318))
+    assert outbound.offer(loud(b"x" * 317))
+    said = Properties(content_type="x" * 100, response_topic="y" * 10, correlation_data=b"z")
+    assert Message("a", b"12", properties=said).size_bytes == 114
+
+
 def test_what_is_not_acknowledged_comes_again_without_dup_for_an_hour() -> None:
     outbound = Outbound(window=2)
+
+    def take_again(now_s: float) -> Publish | None:
+        outbound.repeat(now_s)
+        return outbound.take(at(now_s))
+
     outbound.offer(loud(b"x"))
     first = outbound.take(at(0))
-    assert outbound.redeliver(at(19.9)) == []
-    assert outbound.redeliver(at(20)) == [first]
-    assert outbound.redeliver(at(39)) == []
-    assert outbound.redeliver(at(40)) == [first]
-    assert outbound.give_up(3600, 3600) == 0
-    assert outbound.give_up(3600.1, 3600) == 1
-    assert outbound.redeliver(at(4000)) == []
+    assert take_again(19.9) is None
+    assert take_again(20) == first
+    assert take_again(39) is None
+    assert take_again(40) == first
+    outbound.give_up(3600, 3600)
+    assert outbound.unacknowledged == 1
+    outbound.repeat(3600.1)
+    outbound.give_up(3600.1, 3600)
+    assert outbound.take(at(3600.1)) is None
+    assert outbound.unacknowledged == 0
+
+
+def test_what_comes_again_goes_first_once_and_not_after_its_receipt() -> None:
+    outbound = Outbound(window=3)
+    for payload in (b"0", b"1", b"2"):
+        outbound.offer(loud(payload))
+    for now_s in (0, 1):
+        assert outbound.take(at(now_s)) is not None
+    outbound.repeat(21)
+    outbound.repeat(21)
+    outbound.acknowledge(1)
+    sent = [outbound.take(at(21)) for _ in range(3)]
+    assert [packet and packet.payload for packet in sent] == [b"1", b"2", None]
+
+
+def test_expired_message_is_not_repeated_and_holds_its_place_until_its_receipt() -> None:
+    outbound = Outbound(window=1)
+    outbound.offer(loud(b"x", expires_at_s=1_000_010))
+    assert outbound.take(at(9)) is not None
+    outbound.repeat(29)
+    assert outbound.take(at(29)) is None
+    assert outbound.unacknowledged == 1
+
+
+def test_right_that_ends_meanwhile_holds_back_what_waits_and_what_would_be_repeated() -> None:
+    permitted = {"a"}
+    outbound = Outbound(1, permitted.__contains__)
+    outbound.offer(loud(b"0"))
+    outbound.offer(loud(b"1"))
+    assert outbound.take(at(0)) is not None
+    permitted.clear()
+    outbound.repeat(20)
+    assert outbound.take(at(20)) is None
+    outbound.acknowledge(1)
+    assert outbound.take(at(20)) is None
+    assert outbound.unacknowledged == 0
 
 
 def test_message_that_expires_while_it_waits_is_not_sent() -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,30 @@ def test_expired_message_is_gone() -> None:
     now_s = 10
     assert store.get("a") is None
     assert [found.message.topic for found in store.list(None, 10)] == ["b"]
+
+
+def test_storage_is_written_only_if_something_can_have_expired(tmp_path: Path) -> None:
+    now_s = 0.0
+    other, storage = (
+        sqlite3.connect(tmp_path / "stand_in.db", timeout=0, isolation_level=None) for _ in range(2)
+    )
+    store = RetainedMessages(storage, "1", lambda: now_s)
+    store.keep(retained("a", expires_at_s=20))
+    store.keep(retained("b", expires_at_s=10))
+    store = RetainedMessages(storage, "1", lambda: now_s)
+    other.execute("BEGIN IMMEDIATE")
+    now_s = 9.9
+    store.forget_expired()
+    now_s = 10
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        store.forget_expired()
+    other.execute("ROLLBACK")
+    count = "SELECT COUNT(*) FROM retained_messages"
+    store.forget_expired()
+    assert storage.execute(count).fetchone() == (1,)
+    now_s = 20
+    store.forget_expired()
+    assert storage.execute(count).fetchone() == (0,)
 
 
 def test_it_outlives_the_process_and_keeps_accounts_apart(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """One client's conversation, packet by packet, without a broker."""
 
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bellwire_local.iot import mqtt
 from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.connecting import effective_keep_alive_s
 from bellwire_local.iot.effects import (
-    Acknowledged,
     DisconnectReason,
     Effect,
     FanOut,
@@ -22,10 +24,13 @@ from bellwire_local.iot.effects import (
     StartDelivery,
     StopDelivery,
     TakeOver,
+    TakeReceipt,
     TellSubscribed,
     TellUnsubscribed,
 )
+from bellwire_local.iot.lifecycle import Subject, unsubscribed_event
 from bellwire_local.iot.limits import OFF, STRICT, Limits
+from bellwire_local.iot.messages import packet_of
 from bellwire_local.iot.mqtt import Properties, Reason, Version, Wish
 from bellwire_local.iot.session import restarts_keep_alive, step
 
@@ -165,6 +170,42 @@ def test_refused_client_id_is_given_the_reason_that_aws_gives() -> None:
     _, effects = answer(Session(), mqtt.Connect("$GEN/1", version=Version.V5))
     said = Properties(reason_string="CONNACK:ClientId is invalid")
     assert effects[0] == Send(mqtt.ConnAck(0x85, properties=said))
+
+
+long_texts = st.builds(
+    lambda of, size: of * size, st.sampled_from("ab$#\x01"), st.integers(0, 65_535)
+)
+long_connects = st.builds(
+    mqtt.Connect,
+    long_texts,
+    will=st.none() | st.builds(mqtt.Will, long_texts, st.just(b""), st.integers(0, 2)),
+    version=st.sampled_from(Version),
+)
+
+
+@given(long_connects, st.sampled_from([allow, refuse]), st.sampled_from([STRICT, OFF]))
+def test_every_answer_to_a_connect_can_be_written(
+    packet: mqtt.Connect, may_do: MayDo, limits: Limits
+) -> None:
+    (received,) = mqtt.Decoder(1_000_000).feed(mqtt.encode(packet))
+    session, effects = answer(Session(), received, held_to(may_do, limits=limits))
+    for effect in effects:
+        if isinstance(effect, Send):
+            assert mqtt.encode(effect.packet, session.version)
+        if isinstance(effect, TakeOver | RefuseConnect):
+            subject = Subject(effect.client_id, "", "", 0)
+            assert mqtt.encode(packet_of(unsubscribed_event(subject, ()), 0))
+
+
+def test_refusal_repeats_nothing_of_what_the_client_sent() -> None:
+    will = mqtt.Will("$secret", b"")
+    for may_do in (allow, refuse):
+        _, effects = answer(
+            Session(), mqtt.Connect("me", version=Version.V5, will=will), held_to(may_do)
+        )
+        (connack,) = [effect.packet for effect in effects if isinstance(effect, Send)]
+        assert isinstance(connack, mqtt.ConnAck)
+        assert connack.properties == mqtt.NO_PROPERTIES
 
 
 def test_empty_client_id_before_mqtt_5_needs_a_clean_session() -> None:
@@ -365,7 +406,7 @@ def test_denied_subscribe_may_end_the_connection() -> None:
 
 def subscribed_to(session: Session, count: int) -> Session:
     filters = {f"t{number}": Wish(f"t{number}") for number in range(count)}
-    return replace(session, filters=filters)
+    return replace(session, filters=MappingProxyType(filters))
 
 
 @pytest.mark.parametrize(("session", "code"), [(CONNECTED, 0x80), (CONNECTED_V5, 0x97)])
@@ -404,6 +445,20 @@ def test_wildcards_get_nothing_retained() -> None:
     assert not [effect for effect in effects if isinstance(effect, SendRetained)]
 
 
+def test_unsubscribe_that_stops_nothing_copies_nothing() -> None:
+    session, _ = answer(CONNECTED, mqtt.Subscribe(1, (Wish("a"),)))
+    after, effects = answer(session, mqtt.Unsubscribe(2, ("b",)))
+    assert after is session
+    assert effects == (Send(mqtt.UnsubAck(2)),)
+
+
+def test_unsubscribe_names_a_thousand_filters_at_most() -> None:
+    _, effects = answer(CONNECTED, mqtt.Unsubscribe(1, ("a",) * 1000))
+    assert effects == (Send(mqtt.UnsubAck(1)),)
+    _, effects = answer(CONNECTED, mqtt.Unsubscribe(1, ("a",) * 1001))
+    assert_client_error(effects, "1001 filters; at most 1000", Reason.QUOTA_EXCEEDED)
+
+
 def test_unsubscribe_is_answered_whatever_was_subscribed() -> None:
     packet = mqtt.Unsubscribe(2, ("t0", "never", "a#"))
     session, effects = answer(subscribed_to(CONNECTED, 2), packet)
@@ -416,7 +471,7 @@ def test_unsubscribe_is_answered_whatever_was_subscribed() -> None:
 
 def test_ping_receipt_and_farewell() -> None:
     assert answer(CONNECTED, mqtt.PingReq())[1] == (Send(mqtt.PingResp()),)
-    assert answer(CONNECTED, mqtt.PubAck(7))[1] == (Acknowledged(7),)
+    assert answer(CONNECTED, mqtt.PubAck(7))[1] == (TakeReceipt(7),)
     for packet in (mqtt.Disconnect(), mqtt.Disconnect(Reason.DISCONNECT_WITH_WILL)):
         (effect,) = answer(CONNECTED_V5, packet)[1]
         assert isinstance(effect, HangUp)

@@ -12,6 +12,11 @@ from bellwire_local.iot.mqtt.fields import VARIABLE_INTEGER_BYTES, Cursor
 from bellwire_local.iot.mqtt.packets import MalformedPacket, Packet, Reason, Version
 from bellwire_local.iot.mqtt.properties import WILL, read_properties
 
+_DUP = 8
+_REPEATED_BEFORE_3_1_1 = (p.SUBSCRIBE, p.UNSUBSCRIBE)
+"""What a client may send again with DUP. Source: MQTT 3.1, section 2.1, the DUP flag "is set when
+the client or server attempts to re-deliver a PUBLISH, PUBREL, SUBSCRIBE or UNSUBSCRIBE message"."""
+
 _VERSIONS = {(name, int(version)): version for version, name in p.PROTOCOL_NAMES.items()}
 
 
@@ -22,9 +27,17 @@ class Decoder:
     is None and packets are read as those of 3.1.1. Who reads what a broker sends gives it.
     """
 
-    def __init__(self, max_packet_bytes: int, version: Version | None = None) -> None:
+    def __init__(
+        self,
+        max_packet_bytes: int,
+        version: Version | None = None,
+        *,
+        max_connect_bytes: int | None = None,
+    ) -> None:
         self.max_packet_bytes = max_packet_bytes
         """How large a packet may be, its fixed header included, as in MQTT 5, 3.1.2.11.4."""
+        self.max_connect_bytes = max_connect_bytes or max_packet_bytes
+        """How large CONNECT may be, measured likewise."""
         self.version = version
         self._rest = bytearray()
         self._wanted_bytes = 0
@@ -67,17 +80,18 @@ class Decoder:
                 return None
             length |= (stream[at] & 0x7F) << (7 * place)
             if stream[at] < 0x80:
-                self._check_size(at + 1 - start + length)
+                self._check_size(stream[start] >> 4, at + 1 - start + length)
                 return at + 1, at + 1 + length
         raise MalformedPacket(
             f"the remaining length takes more than {VARIABLE_INTEGER_BYTES} bytes"
         )
 
-    def _check_size(self, size_bytes: int) -> None:
-        if size_bytes > self.max_packet_bytes:
+    def _check_size(self, kind: int, size_bytes: int) -> None:
+        most = self.max_connect_bytes if kind == p.CONNECT else self.max_packet_bytes
+        if size_bytes > most:
             raise MalformedPacket(
-                f"a packet announces {size_bytes} bytes; "
-                f"at most {self.max_packet_bytes} are accepted",
+                f"a packet of type {kind} announces {size_bytes} bytes; "
+                f"at most {most} are accepted",
                 Reason.PACKET_TOO_LARGE,
             )
 
@@ -110,8 +124,9 @@ def _check_first_byte(first_byte: int, version: Version | None) -> None:
         is_known = version is Version.V5 and kind != 0
         reason = Reason.PROTOCOL_ERROR if is_known else Reason.MALFORMED_PACKET
         raise MalformedPacket(f"packet type {kind} is not supported", reason)
-    elif flags != _DECODERS[kind][1]:  # [MQTT-2.2.2-2], MQTT 5 [MQTT-2.1.3-1]
-        expected = _DECODERS[kind][1]
+    elif flags != (expected := _DECODERS[kind][1]):  # [MQTT-2.2.2-2], MQTT 5 [MQTT-2.1.3-1]
+        if version is Version.V3_1 and flags == expected | _DUP and kind in _REPEATED_BEFORE_3_1_1:
+            return
         raise MalformedPacket(f"packet type {kind} has flags {flags}; {expected} expected")
 
 
