@@ -4,6 +4,7 @@ Source: AWS promises no order, at-least-once for its lifecycle events and eventu
 policies: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html and life-cycle-events.html
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -62,6 +63,10 @@ class Faults:
             if getattr(self, kind.field) != _DEFAULTS[kind.field]
         }
 
+    def to_words(self) -> str:
+        """Word it as `read_faults` reads it: `delay=50ms..200ms,close_at_expiry=true,seed=7`."""
+        return ",".join(f"{word}={_text_of(word, value)}" for word, value in self.to_wire().items())
+
 
 PRESETS: Final[Mapping[str, str]] = {
     "flaky": "drop=0.02,delay=20..150ms,cut_after=60s",
@@ -101,14 +106,15 @@ def read_fault_object(content: object, fresh_seed: int) -> Faults | None:
     """
     if not isinstance(content, dict):
         raise FaultsRefused(
-            f"faults are {content!r}; an object such as {{'drop': 0.1}} is expected"
+            f'faults are {json.dumps(content)}; an object such as {{"drop": 0.1}} is expected'
         )
     words = dict(content)
     is_off = words.pop(OFF_WORD, not content)
     if is_off is True and not words:
         return None
     if is_off is not False:
-        raise FaultsRefused(f"off is {is_off!r} in {content!r}; true and nothing else is expected")
+        found = f"off is {json.dumps(is_off)} in {json.dumps(content)}"
+        raise FaultsRefused(f"{found}; true and nothing else is expected")
     given: dict[str, str] = {}
     if "preset" in words:
         given |= _preset(_text_of("preset", words.pop("preset")))
@@ -162,7 +168,8 @@ def _text_of(word: str, value: object) -> str:
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
-    raise FaultsRefused(f"{word} is {value!r}; a number, a text or true is expected")
+    found = f"{word} is {json.dumps(value)}"
+    raise FaultsRefused(f"{found}; a number, a text or true is expected")
 
 
 _SPAN: Final = re.compile(r"(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h)", re.ASCII)

@@ -55,7 +55,7 @@ class FaultsInForce:
         if faults is None:
             logger.warning("no faults any more")
         else:
-            logger.warning("faults in force, to be repeated as they are: %s", faults.to_wire())
+            logger.warning("faults in force, to be repeated by --faults %s", faults.to_words())
 
     def trouble(self, broker: Broker, connection: Connection) -> None:
         """Bring the faults in force to a connection; to be called when one opens."""

@@ -53,7 +53,7 @@ def test_it_tells_where_everything_is_and_what_it_is_asked_goes_wrong(tmp_path: 
         assert (told.status, told.json()) == (200, {"drop": 0.5, "seed": 9})
         assert POOL.request("POST", url, body=b"{}", headers=JSON).json() == {}
         job.publish(topic="dev/public/x", payload=b"1")
-    assert "'publish_403': 1.0, 'seed': 7" in log.read_text()
+    assert "to be repeated by --faults publish_403=1.0,seed=7\n" in log.read_text()
 
 
 def test_the_data_outlives_it(tmp_path: Path) -> None:
@@ -165,6 +165,10 @@ def test_a_choice_is_taken(tmp_path: Path) -> None:
         (("--choices", "x=1"), 2, "there is no choice 'x'; expected one of: basic_flow_needs_"),
         (("--choices", "x"), 2, "a choice is 'x'; expected NAME=VALUE"),
         (("--roles", "nowhere"), 1, "no role in nowhere; expected files such as"),
+        (("--host", ""), 2, "expected an address such as 127.0.0.1, found none"),
+        (("--host", " "), 2, "expected an address such as 127.0.0.1, found none"),
+        (("--setup", ""), 2, "expected a file, found an empty name"),
+        (("--iot-tls-port", "0"), 2, "--iot-tls-port is for --tls, which is not there"),
         (("--host", "192.0.2.1"), 1, "cannot listen on port 0 of 192.0.2.1"),
     ],
 )
@@ -198,10 +202,11 @@ def test_listening_for_others_is_warned_of_and_has_no_dev_endpoints(tmp_path: Pa
     )
 
 
-def test_a_person_is_told_the_keys_and_how_to_ask_why(tmp_path: Path) -> None:
+def _welcome(directory: Path, *words: str) -> tuple[str, str]:
     process = subprocess.Popen(
-        [*PROGRAM, "--port", "0", "--iot-port", "0", "--data", str(tmp_path), "--tls"],
+        [*PROGRAM, "--port", "0", "--iot-port", "0", "--data", str(directory), *words],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
@@ -211,7 +216,18 @@ def test_a_person_is_told_the_keys_and_how_to_ask_why(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         rest = stdout.read()
     assert process.wait(20) == 0
+    return welcome, rest
+
+
+def test_a_person_is_told_the_keys_and_how_to_ask_why(tmp_path: Path) -> None:
+    welcome, rest = _welcome(tmp_path, "--tls")
     assert "wss://127.0.0.1:" in welcome
     assert "publisher_role  AKIA" in welcome
     assert "/dev/decisions" in welcome
     assert rest == "\nStopped.\n"
+
+
+def test_a_person_is_not_sent_to_what_is_switched_off(tmp_path: Path) -> None:
+    welcome, _ = _welcome(tmp_path, "--host", "0.0.0.0")
+    assert "publisher_role  AKIA" in welcome
+    assert "/dev/" not in welcome

@@ -136,14 +136,14 @@ def test_what_cannot_be_read_is_named(text: str, message: str) -> None:
     ("content", "message"),
     [
         ([], "faults are []; an object such as"),
-        (None, "faults are None; an object such as"),
+        (None, "faults are null; an object such as"),
         (
             {"off": True, "drop": 1},
-            "off is True in {'off': True, 'drop': 1}; true and nothing else",
+            'off is true in {"off": true, "drop": 1}; true and nothing else',
         ),
-        ({"off": "yes"}, "off is 'yes' in {'off': 'yes'}; true and nothing else"),
+        ({"off": "yes"}, 'off is "yes" in {"off": "yes"}; true and nothing else'),
         ({"off": False, "drop": [1]}, "drop is [1]; a number, a text or true is expected"),
-        ({"drop": None}, "drop is None; a number, a text or true is expected"),
+        ({"drop": None}, "drop is null; a number, a text or true is expected"),
         ({"drop": True}, "drop is 'true'; expected a chance from 0 to 1"),
         ({"preset": "storm"}, "there is no preset 'storm'; expected one of: flaky,"),
         ({"delay": 5}, "delay is '5'; expected a time or a range such as 50..200ms"),
@@ -167,6 +167,7 @@ def test_what_is_in_force_reads_back_as_itself(content: dict[str, Any]) -> None:
     assert faults is not None
     echoed = json.loads(json.dumps(faults.to_wire()))
     assert read_fault_object(echoed, fresh_seed=4) == faults
+    assert read_faults(faults.to_words(), fresh_seed=4) == faults
 
 
 def _deliveries(faults: Faults, number: int, count: int = 50) -> list[Delivery]:

@@ -28,6 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM."""
+    try:
+        return _run_with(options)
+    except ChoiceRefused as error:
+        print(f"bellwire: {error}", file=sys.stderr)
+        return 2
+    except StandInError as error:
+        print(f"bellwire: {error}", file=sys.stderr)
+        return 1
+
+
+def _run_with(options: argparse.Namespace) -> int:
     settings = DevSettings(
         data_dir=(options.data or default_data_dir()).expanduser().absolute(),
         host=options.host,
@@ -40,14 +51,7 @@ def run(options: argparse.Namespace) -> int:
     words.prepare_process(options.host, "bellwire")
     import uvloop  # noqa: PLC0415 - see the module docstring
 
-    try:
-        uvloop.run(_run(settings, is_json=options.json))
-    except ChoiceRefused as error:
-        print(f"bellwire: {error}", file=sys.stderr)
-        return 2
-    except StandInError as error:
-        print(f"bellwire: {error}", file=sys.stderr)
-        return 1
+    uvloop.run(_run(settings, is_json=options.json))
     return 0
 
 

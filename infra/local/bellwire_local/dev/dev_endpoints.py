@@ -47,6 +47,16 @@ def make_dev_operation(stand_in: StandIn, host: str) -> Operation:
     return answer
 
 
+def make_signpost(web_url: str) -> Operation:
+    """Build what answers below `/dev/` on the AWS port of a service whose web port has them."""
+
+    def answer(request: HttpRequest) -> HttpAnswer:
+        message = f"{request.path} is not on AWS's port; expected {web_url}{request.path}"
+        return _json(404, {"error": {"code": "not_found", "message": message}})
+
+    return answer
+
+
 def _perform(request: HttpRequest, stand_in: StandIn) -> object:
     endpoints: dict[tuple[str, str], Callable[[HttpRequest, StandIn], object]] = {
         ("POST", "/dev/faults"): _set_faults,

@@ -25,9 +25,6 @@ _HOLDERS: Final[Mapping[str, Sequence[str]]] = {
 }
 """Which choices each of the settings holds; no two have one of the same name."""
 
-_UNSENT_CLOSE_CODES: Final = (1004, 1005, 1006, 1015)
-"""Source: RFC 6455, 7.4.1 and 7.4.2: those that no Close frame carries; 1000 to 4999 otherwise."""
-
 
 def emulate(settings: StandInSettings, emulation: Emulation) -> StandInSettings:
     """Apply what was said on the command line.
@@ -82,23 +79,9 @@ def choose(defaults: Chosen, values: Mapping[str, str]) -> Chosen:
 
 
 def _read(name: str, text: str, kind: object) -> object:
-    if name == "close_code":
-        return _read_close_code(name, text)
     possible: dict[str, object] = {"true": True, "false": False}
     if kind is not bool:
         possible = {str(value): value for value in get_args(kind)}
     if text not in possible:
         raise ChoiceRefused(f"{name} is {text!r}; expected {' or '.join(possible)}")
     return possible[text]
-
-
-def _read_close_code(name: str, text: str) -> int:
-    """Read the one choice that is a number."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= 4
-    code = int(text) if is_number else -1
-    if code != 0 and (not 1000 <= code <= 4999 or code in _UNSENT_CLOSE_CODES):
-        unsent = ", ".join(map(str, _UNSENT_CLOSE_CODES))
-        raise ChoiceRefused(
-            f"{name} is {text!r}; expected 0 for none, or a code from 1000 to 4999 but for {unsent}"
-        )
-    return code

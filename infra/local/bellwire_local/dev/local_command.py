@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_state_path
 
+from bellwire.config import LOOPBACK
 from bellwire_local.accounts import Account
 from bellwire_local.dev import words
 from bellwire_local.dev.log_lines import FORM
@@ -39,7 +40,17 @@ class LocalSettings:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code."""
-    options = _parser().parse_args(arguments)
+    try:
+        return _run_with(_parser().parse_args(arguments))
+    except ChoiceRefused as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except StandInError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+
+
+def _run_with(options: argparse.Namespace) -> int:
     logging.basicConfig(format=FORM, level=logging.WARNING)
     words.prepare_process(options.host, PROGRAM)
     data_dir = options.data or user_state_path("bellwire-local", appauthor=False)
@@ -53,14 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     import uvloop  # noqa: PLC0415 - not for those who ask for --help
 
-    try:
-        uvloop.run(_run(settings, is_json=options.json))
-    except ChoiceRefused as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 2
-    except StandInError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
+    uvloop.run(_run(settings, is_json=options.json))
     return 0
 
 
@@ -158,6 +162,8 @@ def _welcome(ready: Mapping[str, Any], settings: "StandInSettings") -> str:
     secure = f"""
     AWS IoT, TLS  {ready["iot_tls"]}
     Trust         {ready["ca"]}"""
+    why = f"""
+  Why was that refused?   curl -s {ready["aws"]}/dev/decisions"""
     held = "\n".join(
         f"    {name:<16}{key['access_key_id']}  {key['secret_access_key']}"
         for name, key in ready["credentials"].items()
@@ -173,8 +179,7 @@ def _welcome(ready: Mapping[str, Any], settings: "StandInSettings") -> str:
   Keys, good on this machine alone:
 
 {held}
-
-  Why was that refused?   curl -s {ready["aws"]}/dev/decisions
+{why if settings.host in LOOPBACK else ""}
   Ctrl-C stops it.
 """
 

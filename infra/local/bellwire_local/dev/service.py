@@ -32,7 +32,7 @@ from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
 from bellwire_local.accounts import Account
 from bellwire_local.aws_http import HttpPort, make_app
-from bellwire_local.dev.dev_endpoints import make_dev_operation
+from bellwire_local.dev.dev_endpoints import make_dev_operation, make_signpost
 from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.front import Front
 from bellwire_local.dev.host_job import HostJob
@@ -93,6 +93,7 @@ class DevService:
         stand_in = await self._start_stand_in()
         web = until.enter_context(bind(settings.host, settings.port, "the dashboard and the API"))
         web_url = f"http://{authority_of(web)}"
+        stand_in.add_operation("/dev/", make_signpost(web_url))
         reading = until.enter_context(ThreadPoolExecutor(READING, thread_name_prefix="reading"))
         writing = until.enter_context(ThreadPoolExecutor(WRITING, thread_name_prefix="writing"))
         job = stand_in.credentials_for("publisher_role", "job")

@@ -18,7 +18,7 @@ from pathlib import Path
 from bellwire.config import LOOPBACK
 from bellwire_local.dev.log_lines import keep_to_lines
 from bellwire_local.dev.settings import Emulation
-from bellwire_local.errors import FaultsRefused
+from bellwire_local.errors import ChoiceRefused, FaultsRefused
 from bellwire_local.faults import PRESETS, Faults, read_faults
 
 IOT_TLS_PORT = 8443
@@ -28,7 +28,9 @@ OPEN_FILES = 65_536
 
 def add_listening_words(parser: argparse.ArgumentParser) -> None:
     """Describe where to listen, what to keep and how to say that it is ready."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--host", type=host, default="127.0.0.1", help="address to listen on; 127.0.0.1"
+    )
     parser.add_argument(
         "--iot-port", type=port, default=8081, help="MQTT over WebSocket; 8081; 0: any"
     )
@@ -72,8 +74,14 @@ def add_emulation_words(parser: argparse.ArgumentParser) -> None:
 
 
 def emulation_of(options: argparse.Namespace) -> Emulation:
-    """Gather what `add_emulation_words` described."""
+    """Gather what `add_emulation_words` described.
+
+    Raises:
+        ChoiceRefused: a word needs another that is missing.
+    """
     tls_port = options.iot_tls_port
+    if tls_port is not None and not options.tls:
+        raise ChoiceRefused("--iot-tls-port is for --tls, which is not there; expected both")
     if tls_port is None:
         tls_port = IOT_TLS_PORT if options.iot_port else 0
     return Emulation(
@@ -124,6 +132,13 @@ def directory(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("expected a folder, found an empty name")
     return Path(text)
+
+
+def host(text: str) -> str:
+    """Read an address; an empty one would be all of this machine's."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected an address such as 127.0.0.1, found none")
+    return text
 
 
 def file(text: str) -> Path:

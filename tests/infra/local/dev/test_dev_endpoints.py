@@ -109,6 +109,17 @@ def test_a_refusal_explains_itself(service: RunningService) -> None:
     assert topic in json.dumps(found["remedy"])
 
 
+@pytest.mark.parametrize("path", ["/dev/decisions?limit=1", "/dev/faults"])
+def test_the_aws_port_names_the_web_port(service: RunningService, path: str) -> None:
+    answer = POOL.request("GET", service.ready["aws"] + path)
+    bare = path.partition("?")[0]
+    message = f"{bare} is not on AWS's port; expected {service.url}{bare}"
+    assert (answer.status, answer.json()) == (
+        404,
+        {"error": {"code": "not_found", "message": message}},
+    )
+
+
 def test_as_many_decisions_as_asked_for(service: RunningService) -> None:
     assert len(call(service, "GET", "/dev/decisions?limit=1")[1]["decisions"]) <= 1
 
