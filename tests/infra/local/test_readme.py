@@ -40,6 +40,7 @@ from infra.local.command_process import running_command
 HERE = Path(__file__).parent
 AWS4FETCH = REPOSITORY / "tests" / "node_modules" / "aws4fetch" / "dist" / "aws4fetch.esm.js"
 PAGE = "infra/local/README.md"
+SETUP = HERE / "setup_example.json"
 TEXT = (REPOSITORY / PAGE).read_text()
 Row = dict[str, str]
 
@@ -197,12 +198,17 @@ def test_every_reference_is_defined_and_used() -> None:
 
 def test_the_examples_run_as_they_stand(tmp_path: Path) -> None:
     examples = blocks(PAGE, "python")
-    with running_command(tmp_path, "--tls") as (ready, _):
+    with running_command(tmp_path, "--tls", "--setup", str(SETUP)) as (ready, _):
         (tmp_path / "ready.json").write_text(json.dumps(ready))
         told = [run(example, tmp_path) for example in examples]
-    assert told[:3] == ["", "dev/public/door b'open'\n", ""]
-    assert told[3].startswith("http://127.0.0.1:")
-    assert len(told) == 4
+    assert told[:4] == ["", "dev/public/door b'open'\n", "", ""]
+    assert told[4].startswith("http://127.0.0.1:")
+    assert len(told) == 5
+
+
+def test_the_setup_shown_is_the_one_that_is_tested() -> None:
+    shown = [json.loads(block) for block in blocks(PAGE, "json") if "developer_provider" in block]
+    assert shown == [json.loads(SETUP.read_text())]
 
 
 @contextmanager

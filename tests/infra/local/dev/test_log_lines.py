@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from bellwire_local.dev.log_lines import FORM, LineFormatter
 from bellwire_local.identity.credentials import CredentialsRefused, Grant
-from bellwire_local.identity.principals import Principal
 from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
-from bellwire_local.iot.decisions import Decision
+from bellwire_local.identity.decisions import Decision
 from bellwire_local.printable import printable
 from infra.local.command_process import client_of, running_command
 from services import running_service
@@ -72,7 +71,7 @@ def test_a_traceback_keeps_its_lines() -> None:
 def test_a_decision_is_one_line() -> None:
     decision = Decision(
         is_allowed=False,
-        principal=Principal("000000000000", "guest_role", FORGED),
+        who=f"guest_role/{FORGED}",
         action="iot:Publish",
         resource=f"arn:aws:iot:us-east-1:000000000000:topic/{FORGED}",
         documents=(),
