@@ -39,6 +39,10 @@ class PoolSettings:
     A role of the pool that brings no trust policy has the one that Cognito's console writes.
     `developer_tokens_need_classic_flow`: whether STS refuses tokens of
     GetOpenIdTokenForDeveloperIdentity too when the classic flow is off; AWS documents neither.
+    `tokens_renew_themselves`: whether a token that GetOpenIdToken gives for one of the pool's own
+    may outlive that one; else whoever holds one has access no longer than it says.
+    `tokens_outlive_unlinking`: whether a token is still a login when the user that it was made for
+    was unlinked from the identity. AWS documents neither; what is off works either way.
     `throttled_status` of TooManyRequestsException: 400 or 429, which is not known of AWS.
     """
 
@@ -48,6 +52,8 @@ class PoolSettings:
     providers: Mapping[str, "Provider"] = field(default_factory=dict)
     has_classic_flow: bool = True
     developer_tokens_need_classic_flow: bool = False
+    tokens_renew_themselves: bool = False
+    tokens_outlive_unlinking: bool = False
     throttled_status: Literal[400, 429] = 400
 
 

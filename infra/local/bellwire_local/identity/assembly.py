@@ -66,6 +66,7 @@ def assemble_identity(
         pool_id=pool_id,
         tokens=tokens,
         providers=settings.pool.providers,
+        developer_provider=settings.pool.developer_provider,
         keys=keys,
     )
     pool = IdentityPool(

@@ -4,7 +4,7 @@ Source of the words: reports of Cognito's answers, and
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bellwire_local.accounts import Provider
@@ -31,13 +31,16 @@ class Proven:
     `identity_id` is what one of the pool's own tokens says; `amr` is what a token for this caller
     says: `("authenticated", "login.example", "login.example:<pool>:ann")`, or
     `("unauthenticated",)` where there are no logins. `principal_tags` are those that the pool's
-    token carries.
+    token carries, `vouched` the logins that it was made for and `until_s` when it ends, in seconds
+    since 1970.
     """
 
     logins: tuple[Login, ...] = ()
     identity_id: str | None = None
     amr: tuple[str, ...] = (UNAUTHENTICATED,)
     principal_tags: Mapping[str, str] = field(default_factory=dict)
+    vouched: tuple[Login, ...] = ()
+    until_s: int | None = None
 
     @property
     def is_guest(self) -> bool:
@@ -55,12 +58,14 @@ class LoginProver:
         pool_id: str,
         tokens: TokenSigner,
         providers: Mapping[str, Provider],
+        developer_provider: str | None,
         keys: ProviderKeys,
     ) -> None:
         self._account_id = account_id
         self._pool_id = pool_id
         self._tokens = tokens
         self._providers = providers
+        self._developer_provider = developer_provider
         self._keys = keys
 
     def prove(self, logins: Mapping[str, str], now_s: float) -> Proven:
@@ -87,7 +92,14 @@ class LoginProver:
             amr.extend((name, self._describe(name, subject)))
         if own is None:
             return Proven(tuple(proven), None, tuple(amr))
-        return Proven(tuple(proven), own.identity_id, tuple(amr), own.principal_tags)
+        return Proven(
+            tuple(proven),
+            own.identity_id,
+            tuple(amr),
+            own.principal_tags,
+            tuple(self._read_vouched(own.amr)),
+            own.expires_at,
+        )
 
     def _is_supported(self, name: str) -> bool:
         return name == COGNITO_PROVIDER or name in self._providers
@@ -105,6 +117,13 @@ class LoginProver:
         if AUTHENTICATED not in token.amr:
             raise _invalid_token("The token is a guest's.")
         return token
+
+    def _read_vouched(self, amr: tuple[str, ...]) -> Iterator[Login]:
+        """Read the logins out of `("authenticated", "login.x", "login.x:<pool>:ann")`."""
+        for name, described in zip(amr[1::2], amr[2::2], strict=False):
+            is_developers = name == self._developer_provider
+            start = f"{name}:{self._pool_id}:" if is_developers else self._describe(name, "")
+            yield Login(name, described.removeprefix(start))
 
     def _read_id_token(self, name: str, text: str, now_s: float) -> str:
         provider = self._providers[name]

@@ -102,7 +102,10 @@ class IdentityPool:
         proven = self._prove(parameters, now_s)
         identity_id = self._own(identity_id, proven, now_s)
         token = OpenIdToken(identity_id, self.pool_id, proven.amr, proven.principal_tags)
-        text = self.tokens.sign(token, int(now_s), GUEST_TOKEN_S)
+        lifetime_s = GUEST_TOKEN_S
+        if proven.until_s is not None and not self.settings.tokens_renew_themselves:
+            lifetime_s = min(lifetime_s, proven.until_s - int(now_s))
+        text = self.tokens.sign(token, int(now_s), lifetime_s)
         return {"IdentityId": identity_id, "Token": text}
 
     def unlink_identity(self, parameters: Parameters, now_s: float) -> Result:
@@ -206,9 +209,20 @@ class IdentityPool:
         return owner
 
     def _owners(self, proven: Proven) -> set[str]:
+        self._check_still_linked(proven)
         owners = {self.linked.find_owner(login) for login in proven.logins}
         owners.add(proven.identity_id)
         return {owner for owner in owners if owner is not None}
+
+    def _check_still_linked(self, proven: Proven) -> None:
+        """Refuse a token of the pool whose user was unlinked since; merging is another matter."""
+        if proven.identity_id is None or self.settings.tokens_outlive_unlinking:
+            return
+        identity = self.linked.find(proven.identity_id)
+        if identity is not None and identity.merged_into is not None:
+            return
+        if any(self.linked.find_owner(each) != proven.identity_id for each in proven.vouched):
+            raise logins_do_not_match()
 
     def _find_pool_role(self, token: OpenIdToken, proven: Proven, now_s: float) -> RoleInForce:
         settings = self.settings

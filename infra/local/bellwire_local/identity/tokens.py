@@ -40,12 +40,16 @@ class TokenExpired(TokenRefused):
 
 @dataclass(frozen=True, slots=True)
 class OpenIdToken:
-    """What a token says. `amr` is `("unauthenticated",)` or `("authenticated", "login.x", …)`."""
+    """What a token says. `amr` is `("unauthenticated",)` or `("authenticated", "login.x", …)`.
+
+    `expires_at`, in seconds since 1970, is set in tokens that were read.
+    """
 
     identity_id: str
     pool_id: str
     amr: tuple[str, ...]
     principal_tags: Mapping[str, str]
+    expires_at: int | None = None
 
 
 class TokenSigner:
@@ -116,6 +120,7 @@ class TokenSigner:
             claims["aud"],
             tuple(claims["amr"]),
             {name: values[0] for name, values in tags.items()},
+            claims["exp"],
         )
 
     def key_set(self) -> bytes:

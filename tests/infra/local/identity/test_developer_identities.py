@@ -166,8 +166,8 @@ def test_an_unlinked_user_is_somebody_new(cloud: "Cloud") -> None:
     client = cloud.pool_client()
     with pytest.raises(client.exceptions.NotAuthorizedException, match="is forbidden"):
         client.get_credentials_for_identity(IdentityId=identity_id)
-    # A token that was given out before stays good until it ends.
-    assert client.get_credentials_for_identity(IdentityId=identity_id, Logins={COGNITO: token})
+    with pytest.raises(client.exceptions.NotAuthorizedException, match="Logins don't match"):
+        client.get_credentials_for_identity(IdentityId=identity_id, Logins={COGNITO: token})
 
 
 def test_merging_disables_the_source(cloud: "Cloud") -> None:

@@ -104,6 +104,67 @@ def test_tags_count_in_the_enhanced_flow(make_cloud: MakeCloud) -> None:
             assert client.get_credentials_for_identity(**asked)["Credentials"]
 
 
+@pytest.mark.parametrize(("renew", "expected_s"), [(False, 60), (True, 600)])
+def test_whether_tokens_renew_themselves_is_a_setting(
+    make_cloud: MakeCloud, expected_s: int, *, renew: bool
+) -> None:
+    pool = replace(POOL, tokens_renew_themselves=renew)
+    with make_cloud(replace(SETTINGS, pool=pool)) as cloud:
+        client = cloud.pool_client()
+        identity_id, first = cloud.developer_token("ann", TokenDuration=60)
+        second = client.get_open_id_token(IdentityId=identity_id, Logins={COGNITO: first})["Token"]
+        third = client.get_open_id_token(IdentityId=identity_id, Logins={COGNITO: second})["Token"]
+        asked: Any = {"IdentityId": identity_id, "Logins": {COGNITO: third}}
+        assert client.get_credentials_for_identity(**asked)["Credentials"]
+        issued_at, *ends = (
+            jwt.decode(token, options={"verify_signature": False})[claim]
+            for token, claim in ((first, "iat"), (second, "exp"), (third, "exp"))
+        )
+        for end in ends:
+            assert expected_s <= end - issued_at <= expected_s + (20 if renew else 0)
+        with cloud.clock.moved(61):
+            if renew:
+                assert client.get_credentials_for_identity(**asked)["Credentials"]
+                return
+            with pytest.raises(client.exceptions.NotAuthorizedException, match="Token expired"):
+                client.get_credentials_for_identity(**asked)
+
+
+def test_a_guests_token_lasts_ten_minutes(cloud: "Cloud") -> None:
+    claims = jwt.decode(cloud.guest_token()[1], options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 600
+
+
+@pytest.mark.parametrize("outlive", [False, True])
+def test_whether_tokens_outlive_unlinking_is_a_setting(
+    make_cloud: MakeCloud, *, outlive: bool
+) -> None:
+    pool = replace(POOL, tokens_outlive_unlinking=outlive)
+    with make_cloud(replace(SETTINGS, pool=pool)) as cloud:
+        client, backend = cloud.pool_client(), cloud.pool_client("backend")
+        identity_id, token = cloud.developer_token("ann")
+        asked: Any = {"IdentityId": identity_id, "Logins": {COGNITO: token}}
+        assert client.get_open_id_token(**asked)["Token"]
+        backend.unlink_developer_identity(
+            IdentityId=identity_id,
+            IdentityPoolId=cloud.pool_id,
+            DeveloperProviderName=DEVELOPER,
+            DeveloperUserIdentifier="ann",
+        )
+        calls = (client.get_open_id_token, client.get_credentials_for_identity)
+        for call in calls:
+            if outlive:
+                assert call(**asked)["IdentityId"] == identity_id
+                continue
+            with pytest.raises(client.exceptions.NotAuthorizedException, match="Logins don't"):
+                call(**asked)
+        if not outlive:
+            backend.get_open_id_token_for_developer_identity(
+                IdentityPoolId=cloud.pool_id, IdentityId=identity_id, Logins={DEVELOPER: "ann"}
+            )
+            assert client.get_open_id_token(**asked)["Token"]
+
+
 def _become_member(cloud: "Cloud") -> None:
     _become(cloud, "for_members", cloud.developer_token()[1])
 
