@@ -35,7 +35,7 @@ from bellwire_local.iot.limits import Limits
 from bellwire_local.stand_in import StandInSettings
 from browsers import watched_page
 from documents import REPOSITORY, blocks
-from infra.local.test_command import running_command
+from infra.local.command_process import running_command
 
 HERE = Path(__file__).parent
 AWS4FETCH = REPOSITORY / "tests" / "node_modules" / "aws4fetch" / "dist" / "aws4fetch.esm.js"

@@ -75,9 +75,7 @@ class Decision:
     def _line(self) -> str:
         said = "allowed" if self.is_allowed else "refused"
         asked = ", ".join(map(str, self.documents)) or "no document"
-        resource = self.resource  # quoted where a line feed in it could forge a line of log
-        resource = resource if resource.isprintable() else repr(resource)
-        line = f"{said} {self.action} on {resource} for {self.principal} (asked {asked}): "
+        line = f"{said} {self.action} on {self.resource} for {self.principal} (asked {asked}): "
         if self.missing:
             places = " and to ".join(missing.place for missing in self.missing)
             whys = "".join(f"{missing.why}; " for missing in self.missing if missing.why)
