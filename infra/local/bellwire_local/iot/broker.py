@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Callable
 
+from bellwire_local.iam.conditions import CONNECT_ATTRIBUTES
 from bellwire_local.identity.principals import Principal
 from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
@@ -17,6 +18,7 @@ from bellwire_local.iot.effects import (
     Effect,
     FanOut,
     HangUp,
+    Newcomer,
     RefuseConnect,
     Rules,
     Send,
@@ -206,8 +208,8 @@ class Broker:
         return self._choices.packets_before_connack == "answer"
 
     def _rules_for(self, connection: Connection) -> Rules:
-        def may_do(action: str, resource: str) -> bool:
-            return self._may_do(connection, action, resource)
+        def may_do(action: str, resource: str, newcomer: Newcomer | None = None) -> bool:
+            return self._may_do(connection, action, resource, newcomer)
 
         def may_connect_now(client_id: str) -> bool:
             return self._connects.admit(client_id, self._monotonic_s())
@@ -236,16 +238,23 @@ class Broker:
             if not connection.is_open:  # the end has been told; nothing may be told after it
                 return
 
-    def _may_do(self, connection: Connection, action: str, resource: str) -> bool:
-        client_id = connection.session.client_id
-        if client_id is None and action == "iot:Connect":
-            client_id = resource.removeprefix("client/")
+    def _may_do(
+        self,
+        connection: Connection,
+        action: str,
+        resource: str,
+        newcomer: Newcomer | None = None,
+    ) -> bool:
+        client_id, context = connection.session.client_id, None
+        if newcomer is not None:
+            client_id, context = newcomer.client_id, {CONNECT_ATTRIBUTES: newcomer.attributes}
         decision = self._authorizer.decide(
             connection.principal,
             action,
             resource,
             source_ip=connection.source_ip,
             client_id=client_id,
+            context=context,
         )
         return decision.is_allowed
 

@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from bellwire_local.iot import limits
@@ -10,6 +11,7 @@ from bellwire_local.iot.effects import (
     DisconnectReason,
     Effect,
     HangUp,
+    Newcomer,
     RefuseConnect,
     Rules,
     Send,
@@ -96,10 +98,11 @@ def _find_will_fault(packet: p.Connect, will: p.Will, rules: Rules) -> tuple[Eff
 
 def _find_denial(packet: p.Connect, rules: Rules) -> tuple[Effect, ...]:
     client_id = packet.client_id or rules.assigned_id
+    newcomer = Newcomer(client_id, tuple(_attributes_of(packet)))
     denied = None
-    if not rules.may_do("iot:Connect", f"client/{client_id}"):
+    if not rules.may_do("iot:Connect", f"client/{client_id}", newcomer):
         denied = f"may not connect as {client_id!r}"
-    elif packet.will is not None and not _may_publish_will(packet.will, rules):
+    elif packet.will is not None and not _may_publish_will(packet.will, newcomer, rules):
         denied = f"may not publish its will to {packet.will.topic!r}"
     if denied is not None:
         code, reason = p.Reason.NOT_AUTHORIZED, DisconnectReason.AUTH_ERROR
@@ -110,11 +113,19 @@ def _find_denial(packet: p.Connect, rules: Rules) -> tuple[Effect, ...]:
     return ()
 
 
-def _may_publish_will(will: p.Will, rules: Rules) -> bool:
+def _attributes_of(packet: p.Connect) -> Iterator[str]:
+    is_v5 = packet.version is p.Version.V5
+    if packet.properties.session_expiry_s if is_v5 else not packet.clean_session:
+        yield "PersistentConnect"
+    if packet.will is not None:
+        yield "LastWill"
+
+
+def _may_publish_will(will: p.Will, newcomer: Newcomer, rules: Rules) -> bool:
     resource = f"topic/{will.topic}"
-    if not rules.may_do("iot:Publish", resource):
+    if not rules.may_do("iot:Publish", resource, newcomer):
         return False
-    return not will.retain or rules.may_do("iot:RetainPublish", resource)
+    return not will.retain or rules.may_do("iot:RetainPublish", resource, newcomer)
 
 
 def _refuse(

@@ -4,14 +4,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Protocol
 
 from bellwire_local.iot import limits
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.mqtt import packets as p
 
-MayDo = Callable[[str, str], bool]
-"""Action and resource → allowed, for example `("iot:Publish", "topic/prod/public/host")`."""
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who is asking with its CONNECT; `attributes` are values of `iot:ConnectAttributes`.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/connect-policy.html
+    """
+
+    client_id: str
+    attributes: tuple[str, ...]
+
+
+class MayDo(Protocol):
+    """What a client's policies say."""
+
+    def __call__(self, action: str, resource: str, newcomer: Newcomer | None = None) -> bool:
+        """Answer for example `("iot:Publish", "topic/prod/public/host")`; log a refusal."""
+        ...
 
 
 class DisconnectReason(StrEnum):
@@ -67,7 +84,7 @@ class Session:
 class Rules:
     """What a conversation is held to.
 
-    `may_do`: what the client's policies say; for CONNECT the resource names the id.
+    `may_do`: what the client's policies say; a CONNECT tells who is asking.
     `assigned_id`: the id for a client that sends none, for example `$GEN/<uuid>`.
     `may_connect_now`, `may_publish_now`: whether the rates leave room; asking takes the room.
     """

@@ -199,3 +199,52 @@ def test_nothing_is_told_of_a_subscription_whose_answer_ended_the_connection(wor
     outlet.stalled = True
     world.say(connection, mqtt.Subscribe(1, (mqtt.Wish("a"),)))
     assert [topic for topic, _ in events(watcher)] == ["$aws/events/presence/disconnected/c"]
+
+
+@pytest.mark.parametrize(
+    ("connect", "attribute"),
+    [
+        (mqtt.Connect("a", will=mqtt.Will("t", b"")), "LastWill"),
+        (mqtt.Connect("a", clean_session=False), "PersistentConnect"),
+        (
+            mqtt.Connect(
+                "a",
+                version=mqtt.Version.V5,
+                properties=mqtt.Properties(session_expiry_s=60),
+            ),
+            "PersistentConnect",
+        ),
+    ],
+)
+def test_policy_can_forbid_a_will_and_a_persistent_session(
+    connect: mqtt.Connect, attribute: str
+) -> None:
+    forbidden = {
+        "Effect": "Deny",
+        "Action": "iot:Connect",
+        "Resource": "*",
+        "Condition": {"ForAnyValue:StringEquals": {"iot:ConnectAttributes": [attribute]}},
+    }
+    allowed = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+    strict = World({"Version": "2012-10-17", "Statement": [allowed, forbidden]})
+    connection, _ = strict.open(connect.version)
+    strict.say(connection, connect)
+    assert not connection.is_open
+    plain, _ = strict.open(connect.version)
+    strict.say(plain, mqtt.Connect("a", version=connect.version))
+    assert plain.is_open
+    lenient = World()
+    connection, _ = lenient.open(connect.version)
+    lenient.say(connection, connect)
+    assert connection.is_open
+
+
+def test_the_right_to_publish_a_will_knows_the_client_id() -> None:
+    own = role_allowing(
+        "arn:aws:iot:us-east-1:1:client/*", "arn:aws:iot:us-east-1:1:topic/${iot:ClientId}"
+    )
+    for topic, expected in (("a", True), ("b", False)):
+        world = World(own)
+        connection, _ = world.open()
+        world.say(connection, mqtt.Connect("a", will=mqtt.Will(topic, b"")))
+        assert connection.is_open is expected

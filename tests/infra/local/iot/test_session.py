@@ -1,5 +1,6 @@
 """One client's conversation, packet by packet, without a broker."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -15,7 +16,7 @@ from bellwire_local.iot.effects import (
     Effect,
     FanOut,
     HangUp,
-    MayDo,
+    Newcomer,
     RefuseConnect,
     Rules,
     Send,
@@ -48,6 +49,8 @@ SERVER_PROPERTIES = Properties(
     server_keep_alive_s=30,
 )
 
+MayDo = Callable[[str, str], bool]
+
 
 def allow(_action: str, _resource: str) -> bool:
     return True
@@ -65,7 +68,11 @@ def only(*allowed: str) -> MayDo:
 def held_to(
     may_do: MayDo = allow, *, limits: Limits = STRICT, choices: Choices | None = None
 ) -> Rules:
-    return Rules(may_do, "$GEN/1", limits, choices or Choices())
+    def ask(action: str, resource: str, newcomer: Newcomer | None = None) -> bool:
+        assert newcomer is None or newcomer.client_id
+        return may_do(action, resource)
+
+    return Rules(ask, "$GEN/1", limits, choices or Choices())
 
 
 def answer(
