@@ -2,8 +2,9 @@
 
 from bellwire_local.http_messages import Answer, HttpRequest, Operation
 from bellwire_local.identity.discovery import DISCOVERY_PATHS
+from bellwire_local.identity.sigv4 import claimed_service
 from bellwire_local.identity.sts import FORM
-from bellwire_local.iot.control_plane import is_control_plane
+from bellwire_local.iot.control_plane import CONTROL_PLANE_SERVICES, is_control_plane
 
 
 def make_router(
@@ -22,10 +23,15 @@ def make_router(
             service = sts if is_form else cognito
         elif request.path in DISCOVERY_PATHS:
             service = discovery
-        elif is_control_plane(request.path):
+        elif is_control_plane(request.path) or _is_for_control_plane(request):
             service = control_plane
         else:
             service = data_plane
         return service(request)
 
     return answer
+
+
+def _is_for_control_plane(request: HttpRequest) -> bool:
+    """Whether it is signed for the control plane, which then says itself what it does not do."""
+    return claimed_service(request.headers, request.query) in CONTROL_PLANE_SERVICES

@@ -111,11 +111,27 @@ def fetch_keys(issuer: str) -> Mapping[str, SigningKey]:
     with urllib3.PoolManager(retries=False) as pool:
         place = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
         configuration = _fetch_json(pool, place, deadline_s)
-        if configuration.get("issuer") != issuer:
-            found = configuration.get("issuer")
-            raise IssuerUnreachable(f"{place} says it is {found!r:.200}; {issuer!r} is expected")
-        key_set = _fetch_json(pool, configuration.get("jwks_uri"), deadline_s)
+        key_set = _fetch_json(pool, read_key_address(issuer, configuration), deadline_s)
     return read_key_set(key_set)
+
+
+def read_key_address(issuer: str, configuration: Mapping[str, object]) -> str:
+    """Read where an issuer's keys are out of `{"issuer": "https://…", "jwks_uri": "https://…"}`.
+
+    An issuer at https must not send us elsewhere than to https.
+    Source: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
+
+    Raises:
+        IssuerUnreachable: it is another issuer's, or names no address of that kind.
+    """
+    named, address = configuration.get("issuer"), configuration.get("jwks_uri")
+    if named != issuer:
+        raise IssuerUnreachable(f"its configuration says {named!r:.200}; {issuer!r} is expected")
+    schemes = ("https://",) if issuer.lower().startswith("https://") else ("https://", "http://")
+    if not isinstance(address, str) or not address.startswith(schemes):
+        expected = " or ".join(f"{scheme}…" for scheme in schemes)
+        raise IssuerUnreachable(f"its jwks_uri is {address!r:.200}; {expected} is expected")
+    return address
 
 
 def read_key_set(key_set: Mapping[str, object]) -> dict[str, SigningKey]:
@@ -150,9 +166,7 @@ def _pick(keys: Mapping[str, SigningKey], key_id: str | None) -> SigningKey | No
     return keys.get(key_id)
 
 
-def _fetch_json(pool: urllib3.PoolManager, url: object, deadline_s: float) -> Mapping[str, Any]:
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise IssuerUnreachable(f"{url!r:.200} is no address; https://… is expected")
+def _fetch_json(pool: urllib3.PoolManager, url: str, deadline_s: float) -> Mapping[str, Any]:
     try:
         content = json.loads(_fetch(pool, url, deadline_s))
     except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:

@@ -25,6 +25,7 @@ PRESIGNED_MAX_S = 604_800
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _DATE_FORM = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_CREDENTIAL = re.compile(r"\bCredential=[^/,\s]+/[^/,]+/[^/,]+/([^/,]+)/aws4_request")
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS "
     "Secret Access Key and signing method. Consult the service documentation for details."
@@ -142,6 +143,18 @@ class _Claim:
     @property
     def scope(self) -> str:
         return f"{self.scope_date}/{self.region}/{self.service}/aws4_request"
+
+
+def claimed_service(headers: Mapping[str, str], query: str) -> str | None:
+    """Return the service that a request says it is signed for, which proves nothing yet."""
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        found = _CREDENTIAL.search(authorization)
+    else:
+        found = _CREDENTIAL.search(
+            f"Credential={dict(_split_query(query)).get('X-Amz-Credential')}"
+        )
+    return None if found is None else found[1]
 
 
 def _read_claim(request: ReceivedRequest) -> _Claim:

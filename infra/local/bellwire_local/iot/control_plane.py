@@ -147,7 +147,9 @@ def _find_route(request: HttpRequest) -> tuple[Route, dict[str, str]]:
         if found is not None and route.method == request.method:
             return route, {name: unquote(value) for name, value in found.groupdict().items()}
     raise IotRefusal(
-        "UnknownOperationException", f"{request.method} {request.path} is not supported here"
+        "UnknownOperationException",
+        f"{request.method} {request.path} is not supported here; policies, their attachments "
+        "and DescribeEndpoint are",
     )
 
 

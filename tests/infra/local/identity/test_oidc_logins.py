@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from bellwire_local.accounts import Provider
+from bellwire_local.identity.oidc_keys import IssuerUnreachable, read_key_address
 from bellwire_local.stand_in import StandInSettings
 from infra.local.identity.conftest import DEVELOPER, SETTINGS, Cloud, MakeCloud
 from infra.local.identity.oidc_issuer import AUDIENCE, Issuer, jwk_of, make_key, running_issuer
@@ -304,6 +305,31 @@ def test_an_issuer_that_gives_no_keys(
     issuer.publish()
     with cloud.clock.moved(3):
         assert _get_id(cloud, token)
+
+
+@pytest.mark.parametrize(
+    ("issuer_url", "address", "is_taken"),
+    [
+        ("https://id.example", "https://keys.example/", True),
+        ("http://localhost:1", "http://localhost:1/keys", True),
+        ("http://localhost:1", "https://keys.example/", True),
+        ("https://id.example", "http://id.example/keys", False),
+        ("https://id.example", "HTTP://id.example/keys", False),
+        ("HTTPS://id.example", "http://id.example/keys", False),
+        ("http://localhost:1", "file:///keys", False),
+        ("https://id.example", None, False),
+        ("https://id.example", ["https://id.example"], False),
+    ],
+)
+def test_keys_of_an_issuer_at_https_come_over_https(
+    issuer_url: str, address: object, *, is_taken: bool
+) -> None:
+    configuration = {"issuer": issuer_url, "jwks_uri": address}
+    if is_taken:
+        assert read_key_address(issuer_url, configuration) == address
+        return
+    with pytest.raises(IssuerUnreachable, match=r"its jwks_uri is .*; https://… "):
+        read_key_address(issuer_url, configuration)
 
 
 def test_an_issuer_that_is_not_there(cloud: Cloud, make_cloud: MakeCloud) -> None:

@@ -362,6 +362,32 @@ def test_a_change_is_stored_at_once_and_in_force_later(aws: "Aws", iot: "IoTClie
         aws.stand_in.authorizer.propagation_s = 0.0
 
 
+@pytest.mark.parametrize(
+    ("operation", "asked"),
+    [
+        ("list_things", {}),
+        ("test_authorization", {"authInfos": [{"resources": ["*"]}]}),
+        ("attach_principal_policy", {"policyName": "p", "principal": "us-east-1:x"}),
+        ("describe_thing", {"thingName": "a/b c"}),
+    ],
+)
+def test_what_the_control_plane_does_not_do_is_said(
+    iot: "IoTClient", operation: str, asked: dict[str, object]
+) -> None:
+    with pytest.raises(
+        ClientError, match="is not supported here; policies, their attach"
+    ) as caught:
+        getattr(iot, operation)(**asked)
+    assert _error(caught) == ("UnknownOperationException", 404)
+
+
+def test_a_presigned_url_of_the_control_plane_finds_it(aws: "Aws", iot: "IoTClient") -> None:
+    for operation, status in (("list_things", 404), ("list_policies", 200)):
+        url = iot.generate_presigned_url(operation)
+        reply = aws.request("GET", url.removeprefix(aws.stand_in.aws_url), {}, b"")
+        assert reply.status == status, reply.body
+
+
 def test_without_limits_nothing_is_throttled_or_too_long(
     running_aws: "Aws", tmp_path: Path
 ) -> None:
