@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bellwire_local.dev.log_lines import FORM, LineFormatter
 from bellwire_local.identity.credentials import CredentialsRefused, Grant
-from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 from bellwire_local.identity.decisions import Decision
+from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
 from bellwire_local.printable import printable
 from infra.local.command_process import client_of, running_command
 from services import running_service
