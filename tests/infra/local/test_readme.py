@@ -44,7 +44,10 @@ SETUP = HERE / "setup_example.json"
 TEXT = (REPOSITORY / PAGE).read_text()
 Row = dict[str, str]
 
-POOL_CHOICES = {"developer_tokens_need_classic_flow", "throttled_status"}
+POOL_CHOICES = {
+    *("developer_tokens_need_classic_flow", "throttled_status"),
+    *("tokens_renew_themselves", "tokens_outlive_unlinking"),
+}
 NOT_A_NUMBER_OF_AWS = {"PAYLOAD_BYTES"}
 """It repeats a quota for those who are not given `Limits`."""
 

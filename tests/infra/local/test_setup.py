@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,11 @@ def test_every_setting_of_the_pool_can_be_said(tmp_path: Path) -> None:
         "providers": {"x": {"issuer": "https://x.example", "audiences": ["a", "b"]}},
         "has_classic_flow": False,
         "developer_tokens_need_classic_flow": True,
+        "tokens_renew_themselves": True,
+        "tokens_outlive_unlinking": True,
         "throttled_status": 429,
     }
+    assert set(pool) == {each.name for each in fields(PoolSettings)}
     (tmp_path / "setup.json").write_text(json.dumps({"pool": pool}))
     assert apply_setup(GUESTS, tmp_path / "setup.json").pool == PoolSettings(
         unauthenticated_role=None,
@@ -148,6 +152,8 @@ def test_every_setting_of_the_pool_can_be_said(tmp_path: Path) -> None:
         providers={"x": Provider("https://x.example", ("a", "b"))},
         has_classic_flow=False,
         developer_tokens_need_classic_flow=True,
+        tokens_renew_themselves=True,
+        tokens_outlive_unlinking=True,
         throttled_status=429,
     )
 

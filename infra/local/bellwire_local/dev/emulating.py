@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Final, TypeVar, get_args, get_type_hints
 
+from bellwire_local.accounts import PoolSettings
 from bellwire_local.dev.settings import Emulation
 from bellwire_local.dev.setup import apply_setup
 from bellwire_local.errors import ChoiceRefused
@@ -16,12 +17,20 @@ from bellwire_local.stand_in import StandInSettings
 
 Chosen = TypeVar("Chosen")
 
-_POOL_CHOICES: Final = ("developer_tokens_need_classic_flow", "throttled_status")
+_SAID_BY_SETUP: Final = (
+    "unauthenticated_role",
+    "authenticated_role",
+    "developer_provider",
+    "providers",
+    "has_classic_flow",
+)
+"""What AWS lets the owner of a pool decide; the pool's other settings are choices of ours."""
+
 _HOLDERS: Final[Mapping[str, Sequence[str]]] = {
     "choices": [each.name for each in fields(Choices)],
     "edge": [each.name for each in fields(EdgeChoices)],
     "policy_choices": [each.name for each in fields(PolicyChoices)],
-    "pool": _POOL_CHOICES,
+    "pool": [each.name for each in fields(PoolSettings) if each.name not in _SAID_BY_SETUP],
 }
 """Which choices each of the settings holds; no two have one of the same name."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bellwire_local.accounts import PoolSettings
 from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.settings import Emulation
 from bellwire_local.errors import ChoiceRefused
@@ -27,6 +28,8 @@ WORDS: dict[str, tuple[str, dict[str, object]]] = {
     "sub_protocol": ("edge", {"optional": "optional", "required": "required"}),
     "close_code": ("edge", {str(code): code for code in (0, 1000, 1001, 1002, 1008, 1011)}),
     "developer_tokens_need_classic_flow": ("pool", {"true": True, "false": False}),
+    "tokens_renew_themselves": ("pool", {"true": True, "false": False}),
+    "tokens_outlive_unlinking": ("pool", {"true": True, "false": False}),
     "throttled_status": ("pool", {"400": 400, "429": 429}),
     "basic_flow_needs_iot_policy": ("policy_choices", {"true": True, "false": False}),
     "cognito_sub_in_iot_policies": ("policy_choices", {"true": True, "false": False}),
@@ -44,6 +47,11 @@ def test_a_choice_is_taken_by_its_word(name: str) -> None:
 
 
 def test_no_choice_is_without_a_word() -> None:
+    pool = {each.name for each in fields(PoolSettings)} - {
+        *("unauthenticated_role", "authenticated_role", "developer_provider", "providers"),
+        "has_classic_flow",
+    }
+    assert pool <= set(WORDS)
     for kind in (Choices, EdgeChoices, PolicyChoices):
         assert {each.name for each in fields(kind)} <= set(WORDS)
 
