@@ -10,6 +10,7 @@ class Choices:
 
     `denied_subscribe`: MQTT 3.1.1; reports up to 2019 saw the connection closed, later ones 0x80.
     `denied_qos0_publish_v5`: a QoS 0 PUBLISH has no answer that could carry the refusal.
+    `denied_qos1_publish_v5`: AWS lists 0x87 for PUBACK and for DISCONNECT.
     `beyond_50`: AWS's table says that the connection may be closed, reports see failure codes.
     `overlapping`: copies that a client gets whose filters overlap; MQTT allows both.
     `packets_before_connack`: AWS asks clients to wait; what happens to those that do not is open.
@@ -28,6 +29,7 @@ class Choices:
 
     denied_subscribe: Literal["0x80", "close"] = "0x80"
     denied_qos0_publish_v5: Literal["disconnect", "drop"] = "disconnect"
+    denied_qos1_publish_v5: Literal["puback", "disconnect"] = "puback"
     beyond_50: Literal["code", "close"] = "code"
     overlapping: Literal["one", "each"] = "one"
     packets_before_connack: Literal["close", "answer"] = "close"

@@ -81,10 +81,10 @@ def _find_fault(packet: p.Publish, rules: Rules) -> _Fault | None:
 
 def _deny(session: Session, packet: p.Publish, rules: Rules) -> tuple[Effect, ...]:
     """Source: https://github.com/aws/aws-iot-device-sdk-python-v2/issues/260 for MQTT 3.1.1."""
-    code = p.Reason.NOT_AUTHORIZED
-    if session.is_v5 and packet.qos == 1:
+    code, choices = p.Reason.NOT_AUTHORIZED, rules.choices
+    if session.is_v5 and packet.qos == 1 and choices.denied_qos1_publish_v5 == "puback":
         return (Send(p.PubAck(packet.packet_id, code)),)
-    if session.is_v5 and rules.choices.denied_qos0_publish_v5 == "drop":
+    if session.is_v5 and packet.qos == 0 and choices.denied_qos0_publish_v5 == "drop":
         return ()
     words = "retain" if packet.retain else "publish"
     detail = f"may not {words} to {packet.topic!r}"

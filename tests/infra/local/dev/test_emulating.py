@@ -17,6 +17,7 @@ from bellwire_local.stand_in import StandInSettings
 BASE = StandInSettings(data_dir=Path("unused"))
 WORDS: dict[str, tuple[str, dict[str, object]]] = {
     "denied_subscribe": ("choices", {"0x80": "0x80", "close": "close"}),
+    "denied_qos1_publish_v5": ("choices", {"puback": "puback", "disconnect": "disconnect"}),
     "denied_qos0_publish_v5": ("choices", {"disconnect": "disconnect", "drop": "drop"}),
     "beyond_50": ("choices", {"code": "code", "close": "close"}),
     "overlapping": ("choices", {"one": "one", "each": "each"}),

@@ -348,6 +348,10 @@ def test_publish_of_mqtt_5_that_may_not_be() -> None:
     assert effect.code is Reason.NOT_AUTHORIZED
     dropping = held_to(refuse, choices=Choices(denied_qos0_publish_v5="drop"))
     assert answer(CONNECTED_V5, quiet, dropping)[1] == ()
+    ending = held_to(refuse, choices=Choices(denied_qos1_publish_v5="disconnect"))
+    (effect,) = answer(CONNECTED_V5, loud, ending)[1]
+    assert isinstance(effect, HangUp)
+    assert effect.code is Reason.NOT_AUTHORIZED
 
 
 def test_retained_publish_needs_two_rights() -> None:
