@@ -78,7 +78,7 @@ def _welcome(ready: Ready, settings: DevSettings) -> str:
     Dashboard     {ready.web_url}/
     API           {ready.web_url}/v1/
     AWS IoT       {ready.iot_url}   (stand-in)
-    AWS           {ready.aws_url}   (stand-in: Cognito Identity, IoT data plane){secure}
+    AWS           {ready.aws_url}   (stand-in: Cognito Identity, STS, both IoT APIs){secure}
     Data          {settings.data_dir}
 
   In a second terminal:

@@ -172,7 +172,7 @@ def _welcome(ready: Mapping[str, Any], settings: "StandInSettings") -> str:
   AWS IoT Core and Cognito Identity are on this machine.
 
     AWS IoT       {ready["iot"]}{secure if ready["iot_tls"] else ""}
-    AWS           {ready["aws"]}   (Cognito Identity, STS, IoT data plane)
+    AWS           {ready["aws"]}   (Cognito Identity, STS, both IoT APIs)
     Identity pool {ready["identity_pool_id"]}
     Data          {settings.data_dir}
 

@@ -68,7 +68,8 @@ def _read_json(path: Path) -> object:
     try:
         return parse_document(str(path), path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise SetupRefused(f"{path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SetupRefused(f"{path} cannot be read: {why}") from error
     except PolicyRefused as error:
         raise SetupRefused(str(error)) from error
 
