@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bellwire_local.errors import PolicyRefused
 from bellwire_local.iam.policies import PolicyDocument
+
+POOL_ITSELF = "cognito-identity.amazonaws.com"
+"""The key of `Logins` for the pool's own tokens."""
 
 MAX_SESSION_S = 3600
 """A role's longest session unless it says otherwise. Source: IAM guide, MaxSessionDuration."""
@@ -55,6 +59,19 @@ class PoolSettings:
     tokens_renew_themselves: bool = False
     tokens_outlive_unlinking: bool = False
     throttled_status: Literal[400, 429] = 400
+
+    def __post_init__(self) -> None:
+        """Refuse names under which one user could be taken for another.
+
+        Raises:
+            PolicyRefused: a name stands for two providers, or for the pool itself.
+        """
+        names = [*self.providers, *filter(None, [self.developer_provider])]
+        taken = next((name for name in names if names.count(name) > 1), None)
+        if taken is not None:
+            raise PolicyRefused(f"developer_provider and providers both name {taken!r}")
+        if POOL_ITSELF in names:
+            raise PolicyRefused(f"no provider can be named {POOL_ITSELF!r}: so is the pool itself")
 
 
 @dataclass(frozen=True, slots=True)

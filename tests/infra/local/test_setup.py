@@ -194,6 +194,26 @@ def test_a_role_of_the_same_name_is_replaced(tmp_path: Path) -> None:
             '{"roles":{"a":{"policy":{},"max_session_s":60}}}',
             ": roles.a.max_session_s is 60; expected whole seconds from 3600 to 43200",
         ),
+        ('{"roles":{"a":{}},"roles":{}}', "'roles' stands twice in one object"),
+        (
+            (
+                '{"pool":{"developer_provider":"a.b","providers":{"a.b":'
+                '{"issuer":"https://a.b","audiences":["x"]}}}}'
+            ),
+            ": pool: developer_provider and providers both name 'a.b'",
+        ),
+        (
+            '{"pool":{"developer_provider":"cognito-identity.amazonaws.com"}}',
+            ": pool: no provider can be named 'cognito-identity.amazonaws.com'",
+        ),
+        ('{"pool":{"providers":{"":{}}}}', ": pool.providers holds ''; expected 1 to 128 letters"),
+        *(
+            (
+                json.dumps({"pool": {"providers": {"a": {"issuer": issuer, "audiences": ["x"]}}}}),
+                "; expected a URL such as https://accounts.google.com",
+            )
+            for issuer in ("https://", "https://[::1", "https://a\nb", "https://u@a", "https://a:x")
+        ),
         ('{"accounts":{"1":{}}}', ": accounts holds '1'; an id of 12 digits is expected"),
         ('{"accounts":{"111111111111":[]}}', ": accounts.111111111111 is []; expected an object"),
         (

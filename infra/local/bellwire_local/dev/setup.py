@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from bellwire_local.accounts import MAX_SESSION_S, Account, PoolSettings, Provider, Role
 from bellwire_local.dev.roles import check_role_name
@@ -29,6 +30,8 @@ LONGEST_SESSION_S: Final = 43_200
 """Source: IAM API, MaxSessionDuration: from 3600 to 43200 seconds."""
 
 _ACCOUNT_ID: Final = re.compile(r"\d{12}", re.ASCII)
+SHOWN_CHARACTERS: Final = 200
+_LOGINS_KEY: Final = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _PROVIDER_NAME: Final = re.compile(r"[\w._-]{1,128}", re.ASCII)
 """Source: Cognito Identity API, CreateIdentityPool, DeveloperProviderName."""
 
@@ -60,7 +63,11 @@ def apply_setup(settings: StandInSettings, path: Path) -> StandInSettings:
             known = ", ".join(sorted(roles)) or "none"
             raise SetupRefused(f"{path}: pool.{word} is {named!r}; the roles are: {known}")
     accounts = {**settings.accounts, home: Account(roles), **setup.accounts}
-    pool: PoolSettings = replace(settings.pool, **setup.pool)  # type: ignore[arg-type]  # by name
+    pool: PoolSettings
+    try:
+        pool = replace(settings.pool, **setup.pool)  # type: ignore[arg-type]  # by name
+    except PolicyRefused as error:
+        raise SetupRefused(f"{path}: pool: {error}") from error
     return replace(settings, accounts=accounts, pool=pool)
 
 
@@ -114,20 +121,32 @@ def _read_setting(where: str, name: str, value: object, kind: object) -> object:
 
 
 def _read_providers(where: str, content: object) -> dict[str, Provider]:
-    return {
-        name: _read_provider(f"{where}.{name}", provider)
-        for name, provider in _object(where, content).items()
-    }
+    providers = _object(where, content)
+    odd = next((name for name in providers if not _LOGINS_KEY.fullmatch(name)), None)
+    if odd is not None:
+        expected = "expected 1 to 128 letters, digits and . _ : / -"
+        raise SetupRefused(f"{where} holds {odd!r:.200}; {expected}")
+    return {name: _read_provider(f"{where}.{name}", each) for name, each in providers.items()}
 
 
 def _read_provider(where: str, content: object) -> Provider:
     given = _object(where, content, ("issuer", "audiences"))
     issuer, audiences = given.get("issuer"), given.get("audiences")
-    if not isinstance(issuer, str) or not issuer.startswith(("https://", "http://")):
+    if not isinstance(issuer, str) or not _is_issuer(issuer):
         raise _refuse(f"{where}.issuer", issuer, "a URL such as https://accounts.google.com")
     if not isinstance(audiences, list) or not audiences or not all(map(_is_text, audiences)):
         raise _refuse(f"{where}.audiences", audiences, "a list of client ids, at least one")
     return Provider(issuer, tuple(audiences))
+
+
+def _is_issuer(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        has_port = url.port != 0  # reading it checks it
+    except ValueError:
+        return False
+    is_plain = text.isprintable() and " " not in text and "@" not in url.netloc
+    return url.scheme in ("https", "http") and bool(url.hostname) and has_port and is_plain
 
 
 def _read_account(where: str, content: object) -> Account:
@@ -191,4 +210,6 @@ def _is_text_or_nothing(value: object) -> bool:
 
 
 def _refuse(where: str, found: object, expected: str) -> SetupRefused:
-    return SetupRefused(f"{where} is {json.dumps(found)}; expected {expected}")
+    shown = json.dumps(found)
+    shown = shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}…"
+    return SetupRefused(f"{where} is {shown}; expected {expected}")

@@ -132,14 +132,24 @@ def parse_document(name: str, text: str) -> object:
     """Parse the JSON text of a policy that somebody sends.
 
     Raises:
-        PolicyRefused: it is not JSON, nested too deeply, or holds half of a surrogate pair.
+        PolicyRefused: it is not JSON, nested too deeply, holds half of a surrogate pair, or one
+            object has a name twice, of which one would be lost.
     """
     try:
-        document: object = json.loads(text)
+        document: object = json.loads(text, object_pairs_hook=_read_object)
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise PolicyRefused(f"{name} is not JSON that can be read: {error}") from error
     return document
+
+
+def _read_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return read
 
 
 def statements_of(name: str, document: object) -> list[tuple[str, Mapping[str, object]]]:

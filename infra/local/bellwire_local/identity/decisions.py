@@ -21,6 +21,9 @@ DocumentKind = Literal["role policy", "session policy", "IoT policy", "trust pol
 
 REFUSED_KEPT = 1_000
 ALLOWED_KEPT = 1_000
+UNSIGNED_KEPT = 200
+SHOWN_CHARACTERS = 512
+"""How much of a stranger's request is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,15 @@ class Decision:
 
 
 class DecisionLog:
-    """The latest decisions; allowed ones are kept apart, so that they push no refusal out."""
+    """The latest decisions, in three kinds of which none pushes another out.
+
+    Refused ones of who has signed, allowed ones, and requests that anybody may send.
+    """
 
     def __init__(self) -> None:
         self._refused: deque[tuple[int, int, Decision]] = deque(maxlen=REFUSED_KEPT)
         self._allowed: deque[tuple[int, int, Decision]] = deque(maxlen=ALLOWED_KEPT)
+        self._unsigned: deque[tuple[int, int, Decision]] = deque(maxlen=UNSIGNED_KEPT)
         self._numbers = itertools.count()
 
     def note(self, now_s: float, decision: Decision) -> None:
@@ -143,25 +150,29 @@ class DecisionLog:
 
     def keep(self, now_s: float, decision: Decision) -> None:
         """Remember a decision that is logged elsewhere."""
-        at_ms = int(now_s * 1000)
-        kept = self._allowed if decision.is_allowed else self._refused
-        kept.append((next(self._numbers), at_ms, decision))
+        self._keep(self._allowed if decision.is_allowed else self._refused, now_s, decision)
 
     def keep_unsigned(self, request: ReceivedRequest, why: Exception, now_s: float) -> None:
         """Remember a request that proves nobody's identity."""
         decision = Decision(
             is_allowed=False,
             who="nobody",
-            action=ascii(request.method)[1:-1],
-            resource=ascii(request.path)[1:-1],
+            action=ascii(request.method)[1 : SHOWN_CHARACTERS + 1].removesuffix("'"),
+            resource=ascii(request.path)[1 : SHOWN_CHARACTERS + 1].removesuffix("'"),
             documents=(),
-            reason=str(why),
+            reason=str(why)[:SHOWN_CHARACTERS],
         )
-        self.keep(now_s, decision)
+        self._keep(self._unsigned, now_s, decision)
+
+    def _keep(
+        self, kept: deque[tuple[int, int, Decision]], now_s: float, decision: Decision
+    ) -> None:
+        kept.append((next(self._numbers), int(now_s * 1000), decision))
 
     def latest(self, limit: int) -> Iterator[dict[str, object]]:
         """Return at most `limit` decisions, the newest first, as `Decision.as_json` with `at`."""
-        newest = sorted((*self._refused, *self._allowed), key=lambda kept: -kept[0])
+        kept = (*self._refused, *self._allowed, *self._unsigned)
+        newest = sorted(kept, key=lambda one: -one[0])
         for _, at_ms, decision in newest[: max(limit, 0)]:
             yield {"at": at_ms, **decision.as_json()}
 

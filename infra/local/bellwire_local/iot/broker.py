@@ -45,6 +45,16 @@ __all__ = ["Broker", "Connection", "Outlet", "PastConnection"]
 
 logger = logging.getLogger(__name__)
 
+_EXPLAINED_REASONS = frozenset(
+    {
+        DisconnectReason.CLIENT_ERROR,
+        DisconnectReason.DUPLICATE_CLIENTID,
+        DisconnectReason.MQTT_KEEP_ALIVE_TIMEOUT,
+        DisconnectReason.THROTTLED,
+    }
+)
+"""Ends that puzzle who sees a closed socket alone; for a missing right its decision has a line."""
+
 
 class Broker:
     """The message broker of one account in one region."""
@@ -346,7 +356,8 @@ class Broker:
         self._connections.pop(connection, None)
         for topic_filter in connection.session.filters:
             self._dispatcher.router.remove(connection, topic_filter)
-        logger.info("disconnected: %s: %s, %s", connection, reason, detail)
+        level = logging.WARNING if reason in _EXPLAINED_REASONS else logging.INFO
+        logger.log(level, "disconnected: %s: %s, %s", connection, reason, detail)
         return self._registry.leave(connection, reason, is_client_initiated=is_client_initiated)
 
     def _send_retained(self, connection: Connection, wish: Wish) -> None:

@@ -1,11 +1,14 @@
 """Every refusal is remembered in one place and logged in one line, whichever service made it."""
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from bellwire_local.identity.decisions import Decision, DecisionLog
+from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused
 from infra.local.conftest import Signer
 from infra.local.identity.conftest import DEVELOPER, HOME, OTHER
 
@@ -187,3 +190,18 @@ def test_an_upgrade_that_is_not_signed(cloud: "Cloud") -> None:
     newest = cloud.running.call(lambda: next(iter(cloud.stand_in.decisions.latest(1))))
     assert (newest["action"], newest["resource"]) == ("GET", "/mqtt")
     assert newest["reason"] == "Missing Authentication Token"
+
+
+def test_strangers_push_out_no_refusal_and_take_little_room() -> None:
+    log = DecisionLog()
+    refused = Decision(
+        is_allowed=False, who="a", action="iot:Publish", resource="r", documents=(), reason="no"
+    )
+    log.keep(1.0, refused)
+    request = ReceivedRequest("GET", "/" + "é" * 60_000, "", {})
+    for _ in range(1_500):
+        log.keep_unsigned(request, SignatureRefused("x" * 60_000), 2.0)
+    kept = list(log.latest(5_000))
+    assert len(kept) == 201
+    assert kept[-1]["who"] == "a"
+    assert max(len(json.dumps(each)) for each in kept) < 4_000

@@ -189,7 +189,8 @@ def test_trouble_with_one_end_is_not_that_of_the_others(
     world.broker.expire()
     assert (first.is_closed, second.is_closed) == (True, True)
     assert world.broker.connections == ()
-    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["WARNING", "ERROR", "WARNING", "ERROR"]
 
 
 def test_nothing_is_told_of_a_subscription_whose_answer_ended_the_connection(world: World) -> None:
@@ -248,3 +249,16 @@ def test_the_right_to_publish_a_will_knows_the_client_id() -> None:
         connection, _ = world.open()
         world.say(connection, mqtt.Connect("a", will=mqtt.Will(topic, b"")))
         assert connection.is_open is expected
+
+
+def test_a_refusal_that_ends_a_connection_is_a_warning(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    greedy, _ = world.join("greedy")
+    polite, _ = world.join("polite")
+    with caplog.at_level("WARNING"):
+        world.say(greedy, mqtt.Subscribe(1, tuple(mqtt.Wish(f"t{n}") for n in range(9))))
+        world.say(polite, mqtt.Disconnect())
+    (line,) = caplog.messages
+    assert "'greedy'" in line
+    assert "SUBSCRIBE names 9 filters; at most 8 are allowed" in line
