@@ -34,11 +34,11 @@ from bellwire_local.iot.farewells import farewell_for, find_overdue
 from bellwire_local.iot.lifecycle import subscribed_event, unsubscribed_event
 from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.messages import Message, receive_message
-from bellwire_local.iot.mqtt import MalformedPacket, Packet, Reason, Wish, encode
+from bellwire_local.iot.mqtt import MalformedPacket, Packet, Publish, Reason, Wish, encode
 from bellwire_local.iot.outbound import Times
 from bellwire_local.iot.rates import KeyedRates
 from bellwire_local.iot.registry import Registry
-from bellwire_local.iot.retained import RetainedMessages, retained_in_memory
+from bellwire_local.iot.retained import NotKept, RetainedMessages, retained_in_memory
 from bellwire_local.iot.session import restarts_keep_alive, step
 
 __all__ = ["Broker", "Connection", "Outlet", "PastConnection"]
@@ -50,6 +50,7 @@ _EXPLAINED_REASONS = frozenset(
         DisconnectReason.CLIENT_ERROR,
         DisconnectReason.DUPLICATE_CLIENTID,
         DisconnectReason.MQTT_KEEP_ALIVE_TIMEOUT,
+        DisconnectReason.SERVER_ERROR,
         DisconnectReason.THROTTLED,
     }
 )
@@ -179,6 +180,9 @@ class Broker:
         """Deliver a message to whoever subscribes to its topic and may receive it.
 
         Returns: to how many subscriptions it was handed.
+
+        Raises:
+            NotKept: it was to be retained and cannot be; nobody has got it.
         """
         if message.retain:
             self.retained.keep(message)
@@ -274,8 +278,7 @@ class Broker:
     def _perform(self, connection: Connection, effect: Effect) -> None:  # noqa: C901 - one flat line per effect
         match effect:
             case FanOut(packet):
-                message = receive_message(packet, self._wall_clock_s(), self._limits)
-                self.publish(message, publisher=connection)
+                self._take_in(connection, packet)
             case Send(answer):
                 self._answer(connection, answer)
             case TakeReceipt(packet_id):
@@ -297,6 +300,13 @@ class Broker:
                 self._announce(unsubscribed_event(self._registry.subject(connection), filters))
             case HangUp():
                 self._hang_up(connection, effect)
+
+    def _take_in(self, connection: Connection, packet: Publish) -> None:
+        message = receive_message(packet, self._wall_clock_s(), self._limits)
+        try:
+            self.publish(message, publisher=connection)
+        except NotKept as fault:
+            self.end(connection, DisconnectReason.SERVER_ERROR, str(fault))
 
     def _announce(self, event: Message | None) -> None:
         if event is not None:

@@ -34,8 +34,9 @@ class MayDo(Protocol):
 class DisconnectReason(StrEnum):
     """Why a connection ended, in AWS's words.
 
-    FORBIDDEN_ACCESS and SERVER_ERROR arise only if a fault asks for them. Missing are AWS's
-    CUSTOMAUTH_TTL_EXPIRATION, since there are no custom authorizers here, and UNKNOWN.
+    FORBIDDEN_ACCESS arises only if a fault asks for it, SERVER_ERROR also if our storage fails.
+    Missing are AWS's CUSTOMAUTH_TTL_EXPIRATION, since there are no custom authorizers here, and
+    UNKNOWN.
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
     """
 

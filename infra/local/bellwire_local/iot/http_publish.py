@@ -10,6 +10,7 @@ from bellwire_local.iot import http_calls
 from bellwire_local.iot.http_calls import Call, DataPlaneRefused, invalid
 from bellwire_local.iot.messages import Message, expiry_of
 from bellwire_local.iot.mqtt import NO_PROPERTIES, Properties
+from bellwire_local.iot.retained import NotKept
 from bellwire_local.iot.topics import find_topic_fault, is_wildcard
 
 USER_PROPERTIES_HEADER = "x-amz-mqtt5-user-properties"
@@ -29,7 +30,10 @@ def publish(call: Call) -> HttpAnswer:
     call.demand("iot:Publish", f"topic/{message.topic}")
     if message.retain:
         call.demand("iot:RetainPublish", f"topic/{message.topic}")
-    call.broker.publish(message)
+    try:
+        call.broker.publish(message)
+    except NotKept as fault:
+        raise DataPlaneRefused(500, "InternalFailureException", str(fault)) from fault
     return http_calls.accept()
 
 

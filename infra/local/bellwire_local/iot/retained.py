@@ -32,6 +32,10 @@ _COLUMNS = "topic, payload, qos, properties, modified_at_ms, expires_at_s"
 _ALIVE = "account_id = ? AND (expires_at_s IS NULL OR expires_at_s > ?)"
 
 
+class NotKept(Exception):
+    """A message could not be retained: the storage is locked, full or gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetainedMessage:
     """A message with the moment of its last change, in milliseconds since 1970."""
@@ -55,7 +59,17 @@ class RetainedMessages:
         self._next_expiry_s = self._find_next_expiry_s()
 
     def keep(self, message: Message) -> None:
-        """Replace what the topic holds; an empty payload deletes it and is not stored itself."""
+        """Replace what the topic holds; an empty payload deletes it and is not stored itself.
+
+        Raises:
+            NotKept: the storage cannot be written.
+        """
+        try:
+            self._write(message)
+        except sqlite3.Error as error:
+            raise NotKept(f"{message.topic!r} cannot be retained: {error}") from error
+
+    def _write(self, message: Message) -> None:
         if not message.payload:  # [MQTT-3.3.1-6]
             where = "DELETE FROM retained_messages WHERE account_id = ? AND topic = ?"
             self._storage.execute(where, (self._account_id, message.topic))

@@ -1,10 +1,13 @@
 """Many clients at one broker, with sockets of memory and a clock moved by hand."""
 
+import sqlite3
+
 import pytest
 
 from bellwire_local.iot import mqtt
 from bellwire_local.iot.limits import OFF
 from bellwire_local.iot.messages import Message
+from bellwire_local.iot.retained import NotKept, RetainedMessages
 from infra.local.iot.broker_world import ANYONE, MemoryOutlet, World, events, role_allowing
 
 
@@ -262,3 +265,16 @@ def test_a_refusal_that_ends_a_connection_is_a_warning(
     (line,) = caplog.messages
     assert "'greedy'" in line
     assert "SUBSCRIBE names 9 filters; at most 8 are allowed" in line
+
+
+def test_what_cannot_be_retained_is_neither_delivered_nor_acknowledged(world: World) -> None:
+    reader, heard = world.join("reader", "t")
+    publisher, answers = world.join("publisher")
+    storage = sqlite3.connect(":memory:", isolation_level=None)
+    world.broker.retained = RetainedMessages(storage, "1", lambda: 0.0)
+    storage.close()
+    world.say(publisher, mqtt.Publish("t", b"x", qos=1, retain=True, packet_id=1))
+    assert (publisher.is_open, answers.read()) == (False, [])
+    assert (reader.is_open, heard.read()) == (True, [])
+    with pytest.raises(NotKept, match="'t' cannot be retained"):
+        world.broker.publish(Message("t", b"x", retain=True))

@@ -1,9 +1,12 @@
 """The HTTPS data plane as boto3 sees it, with MQTT clients on the other side."""
 
+import contextlib
 import json
 import queue
 import socket
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import paho.mqtt.client as paho
@@ -22,6 +25,7 @@ from bellwire_local.iot.choices import Choices
 from bellwire_local.iot.data_plane import DataPlane
 from bellwire_local.iot.limits import STRICT
 from bellwire_local.stand_in import StandIn, StandInSettings
+from bellwire_local.storage import STORAGE_FILE
 from bellwire_local.threaded import running_in_thread
 from infra.local.conftest import DEADLINE_S, Clock, HttpReply, account_of
 
@@ -74,11 +78,14 @@ ROLES = {
 
 
 @pytest.fixture(scope="module")
-def running_backend(
-    tmp_path_factory: pytest.TempPathFactory, running_aws: "Aws"
-) -> Iterator["Aws"]:
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data_plane")
+
+
+@pytest.fixture(scope="module")
+def running_backend(data_dir: Path, running_aws: "Aws") -> Iterator["Aws"]:
     settings = StandInSettings(
-        data_dir=tmp_path_factory.mktemp("data_plane"),
+        data_dir=data_dir,
         accounts=account_of(ROLES),
         iot_port=0,
         aws_port=0,
@@ -216,6 +223,16 @@ def test_a_retained_message_is_got_listed_delivered_and_deleted(
     with pytest.raises(backend.exceptions.ResourceNotFoundException, match="'t/kept'"):
         backend.get_retained_message(topic="t/kept")
     assert backend.list_retained_messages()["retainedTopics"] == []
+
+
+def test_what_cannot_be_retained_is_a_typed_error(
+    backend: "IoTDataPlaneClient", data_dir: Path
+) -> None:
+    with contextlib.closing(sqlite3.connect(data_dir / STORAGE_FILE)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(backend.exceptions.InternalFailureException, match="locked"):
+            backend.publish(topic="t/locked", payload=b"x", retain=True)
+    backend.publish(topic="t/locked", payload=b"", retain=True)
 
 
 def test_retained_topics_come_in_pages(backend: "IoTDataPlaneClient") -> None:
