@@ -19,11 +19,13 @@ class Keys:
     session_token: str | None
 
 
-def presign(url: str, keys: Keys, *, service: str = "iotdevicegateway") -> str:
+def presign(
+    url: str, keys: Keys, *, service: str = "iotdevicegateway", region: str = REGION
+) -> str:
     """Sign `ws://host:port/mqtt`; the token comes after the signature, as AWS IoT asks."""
     request = AWSRequest("GET", url.replace("ws", "http", 1))
     credentials = Credentials(keys.access_key_id, keys.secret_access_key)
-    SigV4QueryAuth(credentials, service, REGION, expires=300).add_auth(request)
+    SigV4QueryAuth(credentials, service, region, expires=86400).add_auth(request)
     signed = str(request.url).replace("http", "ws", 1)
     if keys.session_token is None:
         return signed

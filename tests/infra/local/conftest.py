@@ -10,15 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import boto3
 import paho.mqtt.client as paho
 import pytest
-from botocore.auth import SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import Credentials
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -30,6 +27,7 @@ from bellwire_local.identity.quotas import IdentityQuotas
 from bellwire_local.iot.limits import OFF
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import ThreadedStandIn, running_in_thread
+from signing import Keys, presign
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_identity import CognitoIdentityClient
@@ -245,14 +243,10 @@ class Aws:
         url: str = "",
     ) -> str:
         """Return path and query of a WebSocket URL, signed as AWS asks: the token comes after."""
-        url = url or self.stand_in.iot_url
-        request = AWSRequest("GET", url.replace("ws", "http", 1))
-        credentials = Credentials(signer.access_key_id, signer.secret_access_key)
-        SigV4QueryAuth(credentials, service, region, expires=86400).add_auth(request)
-        signed = urlsplit(str(request.url))
-        token = signer.session_token
-        suffix = f"&X-Amz-Security-Token={quote(token, safe='')}" if token else ""
-        return f"{signed.path}?{signed.query}{suffix}"
+        keys = Keys(signer.access_key_id, signer.secret_access_key, signer.session_token)
+        here = url or self.stand_in.iot_url
+        signed = urlsplit(presign(here, keys, service=service, region=region))
+        return f"{signed.path}?{signed.query}"
 
     def connect(self, signer: Signer, client_id: str = "") -> MqttClient:
         client = self.start_connecting(signer, client_id or signer.identity_id)
