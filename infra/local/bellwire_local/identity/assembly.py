@@ -17,7 +17,7 @@ from bellwire_local.identity.linked_identities import LinkedIdentities
 from bellwire_local.identity.logins import LoginProver
 from bellwire_local.identity.oidc_keys import ProviderKeys, fetch_keys
 from bellwire_local.identity.pool import IdentityPool
-from bellwire_local.identity.quotas import IdentityQuotas, OperationRates
+from bellwire_local.identity.quotas import IdentityQuotas, RateLimiter
 from bellwire_local.identity.roles import Roles
 from bellwire_local.identity.sigv4 import Verifier
 from bellwire_local.identity.tokens import TokenSigner
@@ -90,7 +90,7 @@ def assemble_identity(
             region=region,
             verifier=verifier_for(cognito.SERVICE),
             keys=keys,
-            limiter=OperationRates(settings.quotas),
+            limiter=RateLimiter(settings.quotas),
             wall_clock_s=clocks.wall_s,
             monotonic_s=clocks.monotonic_s,
         ),

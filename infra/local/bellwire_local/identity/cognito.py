@@ -13,7 +13,7 @@ from bellwire_local.identity.developer import DeveloperIdentities
 from bellwire_local.identity.oidc_keys import KeysWanted, ProviderKeys
 from bellwire_local.identity.parameters import Parameters, read_parameters
 from bellwire_local.identity.pool import IdentityPool, Result
-from bellwire_local.identity.quotas import LOGINS_PER_CALL, OperationRates
+from bellwire_local.identity.quotas import LOGINS_PER_CALL, RateLimiter
 from bellwire_local.identity.refusals import CognitoRefusal
 from bellwire_local.identity.roles import Circumstances
 from bellwire_local.identity.sigv4 import ReceivedRequest, SignatureRefused, Verifier
@@ -60,7 +60,7 @@ class CognitoIdentity:
         region: str,
         verifier: Verifier,
         keys: ProviderKeys,
-        limiter: OperationRates,
+        limiter: RateLimiter,
         wall_clock_s: Callable[[], float],
         monotonic_s: Callable[[], float],
     ) -> None:

@@ -5,8 +5,6 @@ Sources: QUOTAS for rates and sizes of Cognito, STS_MODEL and the API reference 
 
 from dataclasses import dataclass, field, fields
 
-from bellwire_local.rates import RateLimiter
-
 QUOTAS = "https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"
 API = "https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/"
 STS_API = "https://docs.aws.amazon.com/STS/latest/APIReference/"
@@ -67,7 +65,7 @@ class IdentityQuotas:
         return self.get_id_per_s if operation == "GetId" else self.other_operations_per_s
 
 
-class OperationRates:
+class RateLimiter:
     """A bucket of calls for each operation: it holds a second's worth and refills evenly.
 
     AWS documents the rates and not how bursts are counted.
@@ -75,11 +73,13 @@ class OperationRates:
 
     def __init__(self, quotas: IdentityQuotas) -> None:
         self._quotas = quotas
-        self._buckets: dict[str, RateLimiter] = {}
+        self._buckets: dict[str, tuple[float, float]] = {}
 
     def admit(self, operation: str, now_s: float) -> bool:
         """Count one call, unless the operation's rate is used up."""
-        bucket = self._buckets.get(operation)
-        if bucket is None:
-            bucket = self._buckets[operation] = RateLimiter(self._quotas.rate_of(operation))
-        return bucket.admit(now_s)
+        rate = self._quotas.rate_of(operation)
+        level, since_s = self._buckets.get(operation, (float(rate), now_s))
+        level = min(float(rate), level + max(0.0, now_s - since_s) * rate)
+        is_admitted = level >= 1
+        self._buckets[operation] = (level - is_admitted, now_s)
+        return is_admitted

@@ -36,10 +36,10 @@ from bellwire_local.iot.limits import STRICT, Limits
 from bellwire_local.iot.messages import Message, receive_message
 from bellwire_local.iot.mqtt import MalformedPacket, Packet, Publish, Reason, Wish, encode
 from bellwire_local.iot.outbound import Times
+from bellwire_local.iot.rates import KeyedRates
 from bellwire_local.iot.registry import Registry
 from bellwire_local.iot.retained import NotKept, RetainedMessages, retained_in_memory
 from bellwire_local.iot.session import restarts_keep_alive, step
-from bellwire_local.rates import KeyedRates
 
 __all__ = ["Broker", "Connection", "Outlet", "PastConnection"]
 

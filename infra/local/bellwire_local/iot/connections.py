@@ -8,7 +8,7 @@ from bellwire_local.iot.effects import DisconnectReason, Rules, Session
 from bellwire_local.iot.limits import Limits
 from bellwire_local.iot.mqtt import Decoder
 from bellwire_local.iot.outbound import Outbound
-from bellwire_local.rates import RateLimiter
+from bellwire_local.iot.rates import RateLimiter
 
 
 class Outlet(Protocol):

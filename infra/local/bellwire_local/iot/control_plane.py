@@ -19,7 +19,7 @@ from bellwire_local.iot.authorization import Authorizer
 from bellwire_local.iot.iot_operations import ROUTES, Call, Desk, Route
 from bellwire_local.iot.iot_policies import IotPolicies, IotRefusal
 from bellwire_local.iot.limits import STRICT, Limits
-from bellwire_local.rates import RateLimiter
+from bellwire_local.iot.rates import RateLimiter
 
 logger = logging.getLogger(__name__)
 

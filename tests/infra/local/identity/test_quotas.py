@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bellwire_local.identity.quotas import IdentityQuotas, OperationRates
+from bellwire_local.identity.quotas import IdentityQuotas, RateLimiter
 
 
 @given(
@@ -12,7 +12,7 @@ from bellwire_local.identity.quotas import IdentityQuotas, OperationRates
 )
 def test_no_stretch_of_time_admits_more_than_its_rate(rate: int, gaps_ms: list[int]) -> None:
     """In any stretch of t seconds at most a second's worth, and the rate for t, are admitted."""
-    limiter = OperationRates(IdentityQuotas(get_id_per_s=rate))
+    limiter = RateLimiter(IdentityQuotas(get_id_per_s=rate))
     now_ms, admitted = 0, []
     for gap_ms in gaps_ms:
         now_ms += gap_ms
@@ -26,12 +26,12 @@ def test_no_stretch_of_time_admits_more_than_its_rate(rate: int, gaps_ms: list[i
 
 
 def test_a_rate_is_used_in_full_and_refills() -> None:
-    limiter = OperationRates(IdentityQuotas())
+    limiter = RateLimiter(IdentityQuotas())
     assert [limiter.admit("GetId", 0) for _ in range(26)] == [True] * 25 + [False]
     assert [limiter.admit("GetOpenIdToken", 0) for _ in range(201)] == [True] * 200 + [False]
     assert [limiter.admit("GetId", 0.5) for _ in range(13)] == [True] * 12 + [False]
 
 
 def test_rates_can_be_lifted() -> None:
-    limiter = OperationRates(IdentityQuotas.unlimited())
+    limiter = RateLimiter(IdentityQuotas.unlimited())
     assert all(limiter.admit("GetId", 0) for _ in range(5_000))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bellwire_local.iot.limits import OFF, STRICT, list_quotas
-from bellwire_local.rates import RateLimiter
+from bellwire_local.iot.rates import RateLimiter
 
 
 @pytest.mark.parametrize(
