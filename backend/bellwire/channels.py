@@ -12,6 +12,7 @@ MAX_CHANNEL_BYTES = 200
 ME = "me"
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
+_IDENTITY_ID = re.compile(r"[a-z0-9-]{1,32}:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STAGE = re.compile(r"[a-z0-9-]{1,16}")
 
 
@@ -33,7 +34,7 @@ def check_channel(name: str) -> str:
             f" found {len(segments)} in {_shown(name)}"
         )
     for segment in segments:
-        if not _SEGMENT.fullmatch(segment) or segment in (".", ".."):
+        if not is_segment(segment):
             raise BadChannel(
                 "expected channel segments of 1 to 64 of A-Z a-z 0-9 _ . : @ - (not . or ..),"
                 f" found {_shown(segment)} in {_shown(name)}"
@@ -49,11 +50,29 @@ def check_publishable(name: str) -> str:
     """Return the channel's name if a job may publish to it.
 
     Raises:
-        BadChannel: outside the grammar, or `user/me/…`, which is somebody only for a client.
+        BadChannel: outside the grammar, or a `user/…` channel of nobody: `user/me/…`, which is
+            somebody only for a client, or a user's name in the place of an identity id.
     """
-    if name.startswith(f"user/{ME}/"):
-        raise BadChannel(f"expected a user's identity id after user/, found me in {_shown(name)}")
-    return check_channel(name)
+    namespace, owner, *_ = check_channel(name).split("/")
+    if namespace == "user" and not is_identity_id(owner):
+        raise BadChannel(
+            "expected an identity id such as us-east-1:5b1a7c0e-… after user/, as"
+            f" Publisher.user(NAME) finds it, found {_shown(owner)} in {_shown(name)}"
+        )
+    return name
+
+
+def is_segment(text: str) -> bool:
+    """Tell whether a text may stand between the slashes of a channel's name."""
+    return _SEGMENT.fullmatch(text) is not None and text not in (".", "..")
+
+
+def is_identity_id(text: str) -> bool:
+    """Tell whether a text is an identity id, e.g. `"us-east-1:5b1a7c0e-3f2d-4c1b-9a8e-…"`.
+
+    Source: Cognito Identity API reference, IdentityId, of which this is the form in use.
+    """
+    return _IDENTITY_ID.fullmatch(text) is not None
 
 
 def check_stage(stage: str) -> str:

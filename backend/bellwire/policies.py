@@ -6,7 +6,7 @@ evaluation here is for documents we write; whatever they do not use is refused a
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,27 +15,43 @@ from typing import Any, Final
 from bellwire.errors import Internal
 
 _STATEMENT_FIELDS: Final = {"Sid", "Effect", "Action", "Resource"}
+_OPEN: Final = re.compile(r"(?<!\$)\{([a-z_]+)\}")
 _VARIABLE: Final = re.compile(r"\$\{([^}]+)\}")
+
+
+Document = Mapping[str, Any]
+"""A policy as parsed JSON: `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", …}]}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the documents leave open: where and for which stage they are used."""
+    """What the documents leave open: where and for which stage they are used.
+
+    Attributes:
+        pool_id: the identity pool; `"{pool}"` where whoever enforces the documents fills it in.
+        api_id: the HTTP API that signed requests go to.
+        role_prefix: what the names of deployed roles begin with.
+    """
 
     region: str
     account_id: str
     stage: str
+    pool_id: str = "{pool}"
+    api_id: str = "local"
+    role_prefix: str = ""
 
 
-def load_policy(name: str, place: Place) -> Mapping[str, Any]:
+@lru_cache(maxsize=256)
+def load_policy(name: str, place: Place, **more: str) -> Document:
     """Read a document, e.g. `"guest_role"`, and fill in its place.
+
+    Args:
+        more: what else the document leaves open: `group` of `group_identity`.
 
     Raises:
         Internal: there is no such document, or it uses something that is not evaluated here.
     """
-    document: Mapping[str, Any] = json.loads(
-        render((_directory() / f"{name}.json").read_text(), place)
-    )
+    document = _load(name, place, more)
     for statement in document["Statement"]:
         unknown = set(statement) - _STATEMENT_FIELDS
         if unknown:
@@ -43,24 +59,26 @@ def load_policy(name: str, place: Place) -> Mapping[str, Any]:
     return document
 
 
-def render(text: str, place: Place) -> str:
-    """Put region, account and stage in place of `{region}`, `{account}` and `{stage}`."""
-    return (
-        text.replace("{region}", place.region)
-        .replace("{account}", place.account_id)
-        .replace("{stage}", place.stage)
-    )
+def load_trust(role: str, place: Place) -> Document:
+    """Read the trust policy of a role, e.g. of `"guest_role"`, and fill in its place.
+
+    Raises:
+        Internal: there is no such document.
+    """
+    return _load(f"{role}.trust", place, {})
 
 
 def is_allowed(
-    document: Mapping[str, Any], action: str, resource: str, variables: Mapping[str, str]
+    documents: Iterable[Document], action: str, resource: str, variables: Mapping[str, str]
 ) -> bool:
-    """Evaluate one document: denied unless allowed, and whatever is denied outright stays so.
+    """Evaluate documents that one principal holds: denied unless one of them allows it, and
+    whatever one of them denies stays denied.
 
     Source: IAM guide, "Policy evaluation logic"; IoT guide, pub-sub-policy (`*` spans `/`).
     """
     effects = {
         statement["Effect"]
+        for document in documents
         for statement in document["Statement"]
         if any(_matches(p, action.lower(), {}) for p in _lowered(statement["Action"]))
         and any(_matches(p, resource, variables) for p in _listed(statement["Resource"]))
@@ -95,6 +113,30 @@ def _wildcards(text: str) -> str:
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.DOTALL)
+
+
+def _load(name: str, place: Place, more: Mapping[str, str]) -> Document:
+    path = _directory() / f"{name}.json"
+    try:
+        text = path.read_text()
+    except FileNotFoundError as error:
+        raise Internal(f"there is no policy document {name}.json") from error
+    document: Document = json.loads(_render(text, place, more))
+    return document
+
+
+def _render(text: str, place: Place, more: Mapping[str, str]) -> str:
+    """Fill in what stands in single braces; AWS's own `${…}` are left for each decision."""
+    known = {
+        "region": place.region,
+        "account": place.account_id,
+        "stage": place.stage,
+        "pool": place.pool_id,
+        "api": place.api_id,
+        "role_prefix": place.role_prefix,
+        **more,
+    }
+    return _OPEN.sub(lambda open_place: known[open_place[1]], text)
 
 
 def _directory() -> Path:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bellwire.access import may_guest_read
+from bellwire.access import guest, may_read
 from bellwire.answers import encode_answer
 from bellwire.channels import check_channel, is_public
 from bellwire.cursors import MAX_CHANNELS, decode_cursor
@@ -36,10 +36,11 @@ def handle_poll(event: Event, deployment: Deployment) -> Response:
     if header_of(event, "authorization") is not None:
         raise Unauthenticated("no login is configured here: poll public channels without one")
     ask = _ask_of(query_of(event))
+    reader = guest(deployment.guest_role)
     found = poll(
         ask,
         log=deployment.log,
-        may_read=lambda c: may_guest_read(c, deployment.guest_role, deployment.place),
+        may_read=lambda channel: may_read(reader, channel, deployment.place),
         identity_id=None,
         poll_after_ms=deployment.poll_after_ms,
     )

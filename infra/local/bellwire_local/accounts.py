@@ -18,7 +18,8 @@ MAX_SESSION_S = 3600
 class Role:
     """An IAM role; without a trust policy nobody can assume it, but credentials can be made.
 
-    `{pool}` in a trust policy stands for the identity pool's id, which the first start makes up.
+    `{pool}` in a document stands for the identity pool's id, which the first start makes up; not in
+    what the policy says of AWS IoT.
     """
 
     policy: PolicyDocument

@@ -5,21 +5,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bellwire.policies import Place, load_policy
+from bellwire.policies import Place, load_policy, load_trust
 from bellwire_local.accounts import Role
 from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE
 from bellwire_local.errors import PolicyRefused
 from bellwire_local.iam.policies import parse_document
 
 PLACE: Final = Place(REGION, ACCOUNT_ID, STAGE)
-ROLES: Final = ("guest_role", "publisher_role", "operator_role")
+ROLES: Final = (
+    "guest_role",
+    "member_role",
+    "narrowed_role",
+    "publisher_role",
+    "operator_role",
+    "session_role",
+    "connections_role",
+)
 _TRUST_SUFFIX: Final = ".trust.json"
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
 def bellwire_roles() -> dict[str, Role]:
     """Read the documents that Bellwire deploys, for stage `dev`."""
-    return {name: Role(load_policy(name, PLACE)) for name in ROLES}
+    return {name: Role(load_policy(name, PLACE), load_trust(name, PLACE)) for name in ROLES}
 
 
 def read_roles(folder: Path) -> dict[str, Role]:

@@ -80,7 +80,7 @@ class Roles:
     ) -> None:
         """Read all documents.
 
-        `{pool}` in a trust document stands for the pool's id, which nobody knows before the first
+        `{pool}` in a document stands for the pool's id, which nobody knows before the first
         start. The pool's own roles have the trust document that Cognito's console writes unless
         they bring one.
 
@@ -100,7 +100,7 @@ class Roles:
                 self._roles[account_id, name] = RoleInForce(
                     account_id,
                     name,
-                    read_policy(name, role.policy),
+                    read_policy(name, _render(role.policy, pool_id)),
                     None if trust is None else read_trust(f"{name}'s trust", trust),
                     role.max_session_s,
                 )
