@@ -11,7 +11,7 @@ from bellwire.answers import decode_answer, encode_answer
 from bellwire.aws.presigning import presign_iot_url
 from bellwire.cursors import Cursor, decode_cursor, encode_cursor
 from bellwire.errors import BellwireError, from_wire, to_wire
-from bellwire.ports import Credentials
+from bellwire.identity_ports import Credentials
 from bellwire.publications import decode_publication, decode_result, encode_result
 from bellwire.updates import (
     Draft,

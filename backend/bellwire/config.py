@@ -1,7 +1,8 @@
 """What the environment decides: every name that Bellwire reads there, and the files it keeps.
 
 The command line and `Publisher.from_env` find a service by `BELLWIRE_URL` and prove themselves with
-the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`.
+the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`. `bellwire tail` reads as
+the user whose login token is in `BELLWIRE_TOKEN`, or else as a guest.
 """
 
 import os
@@ -9,17 +10,18 @@ import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from platformdirs import user_runtime_path, user_state_path
 
-from bellwire.errors import Malformed
+from bellwire.errors import Malformed, Unauthenticated
 
 URL_NAME: Final = "BELLWIRE_URL"
 KEY_NAME: Final = "BELLWIRE_KEY"
+TOKEN_NAME: Final = "BELLWIRE_TOKEN"  # noqa: S105 - the name of a variable
 RUNTIME_DIR_NAME: Final = "XDG_RUNTIME_DIR"
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -27,10 +29,26 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A service, and the key that entitles to publish there (None: not found)."""
+    """A service, the key that entitles to publish there (None: not found), and whom to be there.
+
+    `token` is a login token; None: a guest.
+    """
 
     url: str
-    key: str | None
+    key: str | None = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    def require_key(self) -> str:
+        """Return the key.
+
+        Raises:
+            Unauthenticated: none was found.
+        """
+        if self.key is None:
+            raise Unauthenticated(
+                f"no key for {self.url}: start `bellwire dev` as this user, or set {KEY_NAME}"
+            )
+        return self.key
 
 
 def target_of(environment: Mapping[str, str]) -> Target:
@@ -48,9 +66,11 @@ def target_of(environment: Mapping[str, str]) -> Target:
     if host is None or parts.scheme not in ("http", "https"):
         raise Malformed(f"expected {URL_NAME} to be an http or https URL, found {url!r}")
     key = environment.get(KEY_NAME) or _left_key(host, port)
-    if key is not None and not (key.isascii() and key.isprintable()):
-        raise Malformed(f"expected {KEY_NAME} to be one line of ASCII")
-    return Target(url, key)
+    token = environment.get(TOKEN_NAME) or None
+    for name, secret in ((KEY_NAME, key), (TOKEN_NAME, token)):
+        if secret is not None and not (secret.isascii() and secret.isprintable()):
+            raise Malformed(f"expected {name} to be one line of ASCII")
+    return Target(url, key, token)
 
 
 def key_files(port: int) -> list[Path]:

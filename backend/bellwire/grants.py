@@ -58,8 +58,16 @@ def grants_of(groups: Collection[str], place: Place) -> dict[str, Grant]:
             f"found {len(groups)} groups, expected at most {MAX_GROUPS}: AWS IoT attaches no more"
             " policies to an identity; open the session with mode: sts and name the channels"
         )
-    granted = [member_grant(place), *(group_grant(group, place) for group in groups)]
-    return {grant.name: grant for grant in granted}
+    return {grant.name: grant for grant in _all_of(groups, place)}
+
+
+def grant_names_of(groups: Iterable[str], place: Place) -> frozenset[str]:
+    """Return the names of what applies to members of these groups, however many they are."""
+    return frozenset(grant.name for grant in _all_of(groups, place))
+
+
+def _all_of(groups: Iterable[str], place: Place) -> list[Grant]:
+    return [member_grant(place), *(group_grant(group, place) for group in groups)]
 
 
 @lru_cache(maxsize=16)

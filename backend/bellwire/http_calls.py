@@ -35,13 +35,18 @@ class HttpCalls:
         self._url = url
         self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=RETRY)
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Get a path's body.
 
         Raises:
             BellwireError: what the service answered, or `Upstream` if it cannot be reached.
         """
-        return self._call("GET", path, fields=query, headers={})
+        return self._call("GET", path, fields=query, headers=headers or {})
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
         """Post a JSON body; raises as `get` does."""

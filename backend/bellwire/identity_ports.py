@@ -4,8 +4,10 @@ The log and the broker are in `ports`. tests/backend/test_directory_contract.py 
 directory passes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from bellwire.grants import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +19,9 @@ class Person:
         user: the name by which the application knows them; the identity id itself for somebody who
             came by a provider's login.
         groups: those of the latest login, in ascending order.
-        attached: the IoT policies that may be attached, by name, in ascending order; while a login
-            is being settled, those before it and those after it.
-        is_settled: whether exactly `attached` is attached; else a login was interrupted.
+        attached: the IoT policies that are attached, by name, in ascending order.
+        unsettled: of these, those of which it is not sure: a login is just changing them, or was
+            interrupted.
         revoked_before_s: tokens issued before this, in s since 1970, do not hold.
         is_revoked: whether nobody has logged in since the last revocation.
         revision: counts what was saved; 0 for somebody who was never saved.
@@ -29,7 +31,7 @@ class Person:
     user: str
     groups: tuple[str, ...] = ()
     attached: tuple[str, ...] = ()
-    is_settled: bool = True
+    unsettled: tuple[str, ...] = ()
     revoked_before_s: int = 0
     is_revoked: bool = False
     revision: int = 0
@@ -52,6 +54,102 @@ class Directory(Protocol):
         Returns:
             False if it has: read again, and decide again.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Temporary AWS credentials; `expires_at_ms` in ms since the Unix epoch."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """An identity, and the token by which it is believed; `expires_at_s` in s since 1970."""
+
+    identity_id: str
+    token: str = field(repr=False)
+    expires_at_s: int
+
+
+class Identities(Protocol):
+    """An identity pool. Every method raises `Upstream` if it does not answer, `TooMany` if it is
+    asked too often."""
+
+    def new_guest(self) -> str:
+        """Make an identity for somebody who is not logged in.
+
+        Raises:
+            NotAllowed: the pool admits no guests.
+        """
+        ...
+
+    def credentials_for_guest(self, identity_id: str) -> Credentials:
+        """Hand out an hour's credentials for a guest.
+
+        Raises:
+            NotAllowed: the identity is not known, or no guest's.
+        """
+        ...
+
+    def vouch_for(self, user: str, *, lifetime_s: int, identity_id: str | None = None) -> Vouched:
+        """Find or make the identity of a user, and make a token for it.
+
+        Args:
+            user: as the application knows them.
+            lifetime_s: how long the token is to hold, in s.
+            identity_id: the identity that the user is to be, where another login has shown it.
+        """
+        ...
+
+    def identity_of_login(self, provider: str, token: str) -> str:
+        """Name the identity of whoever holds a provider's login, which the pool itself checks.
+
+        Args:
+            provider: the provider's key in the pool, for example `"accounts.google.com"`.
+
+        Raises:
+            Unauthenticated: the pool does not accept the login.
+        """
+        ...
+
+    def credentials_for_member(self, vouched: Vouched) -> Credentials:
+        """Hand out the credentials of an identity that was vouched for.
+
+        Raises:
+            Unauthenticated: the token does not hold.
+        """
+        ...
+
+
+class NarrowedCredentials(Protocol):
+    """Hands out credentials that a policy narrows."""
+
+    def narrowed(self, policy: str, *, session_name: str, lifetime_s: int) -> Credentials:
+        """Hand out credentials for what `policy`, a document as JSON, allows and no more.
+
+        Raises:
+            TooLarge: the policy is larger than AWS takes.
+            TooMany: asked too often.
+            Upstream: AWS does not answer, or may not do it.
+        """
+        ...
+
+
+class Grants(Protocol):
+    """The IoT policies of identities. Both methods raise `TooMany` if they are called too often,
+    and `Upstream` if AWS does not answer."""
+
+    def attach(self, identity_id: str, grant: Grant) -> None:
+        """Attach a policy, having made it if there is none of that name; twice is once."""
+        ...
+
+    def detach(self, identity_id: str, name: str) -> None:
+        """Take a policy away; one that is not attached is none."""
         ...
 
 

@@ -1,5 +1,6 @@
 """What the use cases need of the outside world: a log of updates and a broker.
 
+What those around people need is in `identity_ports`.
 tests/backend/test_update_log_contract.py is what every log passes.
 """
 
@@ -156,43 +157,5 @@ class Broker(Protocol):
 
         Raises:
             Upstream: the broker did not take it.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Temporary AWS credentials; `expires_at_ms` in ms since the Unix epoch."""
-
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-    expires_at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Who a client is from now on, and its credentials if it asked for them."""
-
-    identity_id: str
-    credentials: Credentials | None = None
-
-
-class Identities(Protocol):
-    """An identity pool. Every method raises `Upstream` if the pool does not answer."""
-
-    def new_guest(self) -> str:
-        """Make an identity for somebody who is not logged in.
-
-        Raises:
-            NotAllowed: the pool admits no guests.
-        """
-        ...
-
-    def credentials_for_guest(self, identity_id: str) -> Credentials:
-        """Hand out an hour's credentials for a guest.
-
-        Raises:
-            NotAllowed: the identity is not known, or no guest's.
         """
         ...

@@ -6,8 +6,8 @@ from typing import Protocol, Self
 from uuid import uuid4
 
 from bellwire.channels import check_publishable
-from bellwire.config import KEY_NAME, target_of
-from bellwire.errors import BellwireError, Unauthenticated, Upstream
+from bellwire.config import target_of
+from bellwire.errors import BellwireError, Upstream
 from bellwire.http_calls import HttpCalls
 from bellwire.publications import (
     MAX_PUBLICATIONS,
@@ -31,9 +31,13 @@ class Outlet(Protocol):
         """Carry `{"updates": […]}` there and `{"results": […]}` back; safe to repeat."""
         ...
 
+    def find_user(self, request: bytes) -> bytes:
+        """Carry `{"user": "alice"}` there and `{"identity_id": "…"}` back; safe to repeat."""
+        ...
+
 
 class HttpOutlet:
-    """`POST /v1/publish` of a service."""
+    """`POST /v1/publish` and `POST /v1/users` of a service."""
 
     def __init__(self, url: str, key: str) -> None:
         self._calls = HttpCalls(url)
@@ -42,6 +46,44 @@ class HttpOutlet:
     def send(self, request: bytes) -> bytes:
         """See `Outlet.send`."""
         return self._calls.post("/v1/publish", request, self._headers)
+
+    def find_user(self, request: bytes) -> bytes:
+        """See `Outlet.find_user`."""
+        return self._calls.post("/v1/users", request, self._headers)
+
+
+class User:
+    """One user as an address: publishes to the channels that only they read.
+
+    Attributes:
+        identity_id: the identity that stands in the names of those channels.
+    """
+
+    def __init__(self, publisher: "Publisher", identity_id: str) -> None:
+        self._publisher = publisher
+        self.identity_id = identity_id
+
+    def channel(self, name: str) -> str:
+        """Name one of their channels as jobs do: `"inbox"` → `"user/us-east-1:…/inbox"`.
+
+        The user's own client calls it `user/me/inbox`.
+
+        Raises:
+            BadChannel: that is no name.
+        """
+        return check_publishable(f"user/{self.identity_id}/{name}")
+
+    def event(self, name: str, data: Json, *, id: str | None = None) -> Published:  # noqa: A002 - the word of the interface
+        """Publish an event to one of their channels, e.g. `"inbox"`. See `Publisher.event`."""
+        return self._publisher.event(self.channel(name), data, id=id)
+
+    def set(self, name: str, key: str, value: Json, *, id: str | None = None) -> Published:  # noqa: A002 - the word of the interface
+        """Set a key of the state of one of their channels. See `Publisher.event`."""
+        return self._publisher.set(self.channel(name), key, value, id=id)
+
+    def delete(self, name: str, key: str, *, id: str | None = None) -> Published:  # noqa: A002 - the word of the interface
+        """Remove a key from the state of one of their channels. See `Publisher.event`."""
+        return self._publisher.delete(self.channel(name), key, id=id)
 
 
 class Publisher:
@@ -53,6 +95,7 @@ class Publisher:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
+        self._users: dict[str, User] = {}
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -62,11 +105,7 @@ class Publisher:
             Unauthenticated: no key was found for it.
         """
         target = target_of(environment)
-        if target.key is None:
-            raise Unauthenticated(
-                f"no key for {target.url}: start `bellwire dev` as this user, or set {KEY_NAME}"
-            )
-        return cls(HttpOutlet(target.url, target.key))
+        return cls(HttpOutlet(target.url, target.require_key()))
 
     def event(self, channel: str, data: Json, *, id: str | None = None) -> Published:  # noqa: A002 - the word of the interface
         """Publish an event: each one counts.
@@ -89,6 +128,25 @@ class Publisher:
     def delete(self, channel: str, key: str, *, id: str | None = None) -> Published:  # noqa: A002 - the word of the interface
         """Remove a key from the channel's state. See `event`."""
         return self._one(channel, Draft("delete", key, id=id))
+
+    def user(self, name: str) -> User:
+        """Address a user by the name that the application's own login gives them.
+
+        Works before they have ever logged in: their identity is made then. Found once, remembered
+        by this publisher.
+
+        Raises:
+            Malformed: that is no user's name.
+            BellwireError: the service refused, or cannot be reached.
+        """
+        if name not in self._users:
+            found = decode_json(self._outlet.find_user(encode_json({"user": name})))
+            match found:
+                case {"identity_id": str(identity_id)}:
+                    self._users[name] = User(self, identity_id)
+                case _:
+                    raise Upstream(f"expected an identity, found {str(found)[:80]!r}")
+        return self._users[name]
 
     def publish(self, updates: Sequence[Mapping[str, Json]]) -> list[Result]:
         """Publish many in order, e.g. `{"channel": "public/news", "op": "event", "data": 7}`.

@@ -6,21 +6,21 @@ The I/O around `receiving` and `following`; `bellwire tail` prints what this tel
 import logging
 import random
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, Queue
 from typing import Final
 
-from bellwire.answers import ChannelAnswer, decode_answer
+from bellwire.answers import Answer, ChannelAnswer, decode_answer
 from bellwire.aws.presigning import presign_iot_url
-from bellwire.channels import topic_of
+from bellwire.channels import is_public, resolve_me, topic_of
 from bellwire.cursors import Cursor, encode_cursor
-from bellwire.errors import Malformed, TooMany, Upstream
+from bellwire.errors import Malformed, TooMany, Unauthenticated, Upstream
 from bellwire.following import Schedule, after_answer, after_envelope, after_subscription
 from bellwire.http_calls import HttpCalls
+from bellwire.joining import Joining
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
 from bellwire.payloads import decode_payload
-from bellwire.ports import Credentials
 from bellwire.receiving import (
     Received,
     Receiver,
@@ -31,7 +31,7 @@ from bellwire.receiving import (
 )
 from bellwire.told import Told
 from bellwire.updates import Position
-from bellwire.wire_json import decode_json, encode_json
+from bellwire.wire_json import decode_json
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def follow(
     calls: HttpCalls,
     positions: Mapping[str, Position | None],
     *,
+    login_token: str | None = None,
     rewind: int = 0,
     is_poll_only: bool = False,
 ) -> Iterator[Told]:
@@ -60,13 +61,15 @@ def follow(
 
     Args:
         positions: by channel; None begins at the channel's tail.
+        login_token: of the user who follows, by the application's own login; None: a guest.
         rewind: how many of the newest events to begin with where there is no position.
         is_poll_only: never open a socket.
 
     Raises:
         BellwireError: refused for good, e.g. `NotAllowed`. What may pass is tried again.
     """
-    follower = _Follower(calls, positions, rewind)
+    joining = Joining(calls, login_token, time.time)
+    follower = _Follower(calls, joining, positions, rewind)
     if is_poll_only:
         yield from follower.poll_forever()
     else:
@@ -75,11 +78,18 @@ def follow(
 
 class _Follower:
     def __init__(
-        self, calls: HttpCalls, positions: Mapping[str, Position | None], rewind: int
+        self,
+        calls: HttpCalls,
+        joining: Joining,
+        positions: Mapping[str, Position | None],
+        rewind: int,
     ) -> None:
         self._calls = calls
+        self._joining = joining
         self._rewind = rewind
         self._receivers = {c: Receiver(c, position) for c, position in positions.items()}
+        self._names = {name: name for name in positions}
+        self._refusals = 0
         self._poll_after_s = 2.0
 
     def poll_forever(self) -> Iterator[Told]:
@@ -96,7 +106,7 @@ class _Follower:
             events: Queue[SocketEvent] = Queue()
             try:
                 socket = self._connect(service, events)
-            except Upstream as error:
+            except (Upstream, TooMany) as error:
                 logger.warning("cannot connect, will try again: %s", error.message)
             else:
                 try:
@@ -109,11 +119,12 @@ class _Follower:
             time.sleep(random.uniform(0, cap_s))  # noqa: S311 - full jitter keeps no secret
 
     def _connect(self, service: Service, events: Queue[SocketEvent]) -> MqttSocket:
-        identity_id, credentials = self._guest()
-        url = presign_iot_url(service.iot_url, service.region, credentials)
+        joined = self._joining.session()
+        url = presign_iot_url(service.iot_url, service.region, joined.credentials)
         suffix = f"{random.randrange(36**8):08x}"  # noqa: S311 - only has to differ
-        topics = [topic_of(service.stage, channel) for channel in self._receivers]
-        return MqttSocket(url, f"{identity_id}-{suffix}", topics, events)
+        self._names = {resolve_me(name, joined.identity_id): name for name in self._receivers}
+        topics = [topic_of(service.stage, channel) for channel in self._names]
+        return MqttSocket(url, f"{joined.identity_id}-{suffix}", topics, events)
 
     def _service(self) -> Service:
         match decode_json(self._calls.get("/v1/config")):
@@ -121,22 +132,6 @@ class _Follower:
                 return Service(stage, region, iot_url)
             case other:
                 raise Malformed(f"expected the config of a service, found {str(other)[:80]!r}")
-
-    def _guest(self) -> tuple[str, Credentials]:
-        body = self._calls.post("/v1/session", encode_json({"credentials": True}))
-        match decode_json(body):
-            case {
-                "identity_id": str(identity_id),
-                "credentials": {
-                    "access_key_id": str(key),
-                    "secret_access_key": str(secret),
-                    "session_token": str(token),
-                    "expires_at": int(expires_at_ms),
-                },
-            }:
-                return identity_id, Credentials(key, secret, token, expires_at_ms)
-            case _:
-                raise Malformed("expected a session with credentials, found something else")
 
     def _listen(self, events: Queue[SocketEvent]) -> Generator[Told, None, bool]:
         """Tell what one connection brings until it is lost; return whether it ever delivered."""
@@ -176,11 +171,12 @@ class _Follower:
         except Malformed as error:
             logger.warning("dropped a payload that is no envelope: %s", error)
             return None
-        receiver = self._receivers.get(envelope.channel)
+        name = self._names.get(envelope.channel, "")
+        receiver = self._receivers.get(name)
         if receiver is None:
             return None
-        received = receive_envelope(receiver, envelope)
-        self._receivers[envelope.channel] = received.receiver
+        received = receive_envelope(receiver, replace(envelope, channel=name))
+        self._receivers[name] = received.receiver
         return received
 
     def _poll(self) -> Generator[Told, None, bool]:
@@ -189,22 +185,52 @@ class _Follower:
         What fails for now is asked again later.
         """
         has_more = False
-        for query, asked in self._queries():
+        for names in self._audiences():
+            has_more = (yield from self._poll_some(names)) or has_more
+        return has_more
+
+    def _audiences(self) -> list[list[str]]:
+        """Part public channels from private ones: their answers are for different caches."""
+        public = [name for name in self._receivers if is_public(name)]
+        private = [name for name in self._receivers if not is_public(name)]
+        return [names for names in (public, private) if names]
+
+    def _ask(self, query: Mapping[str, str], names: Sequence[str]) -> Answer:
+        headers: dict[str, str] = {}
+        if not is_public(names[0]):
+            token = self._joining.session().token
+            headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        return decode_answer(self._calls.get("/v1/updates", query, headers))
+
+    def _poll_some(self, names: Sequence[str]) -> Generator[Told, None, bool]:
+        has_more = False
+        for query, asked in self._queries(names):
             try:
-                answer = decode_answer(self._calls.get("/v1/updates", query))
+                answer = self._ask(query, names)
             except (Upstream, TooMany, Malformed) as error:
                 logger.warning("poll failed, will ask again: %s", error.message)
                 continue
+            except Unauthenticated:
+                self._refusals += 1
+                if self._joining.is_guest or self._refusals > 1:
+                    raise
+                self._joining.forget()  # it has ended, and a new one may be had
+                continue
+            if not is_public(names[0]):
+                self._refusals = 0
             has_more = has_more or answer.has_more
             self._poll_after_s = answer.poll_after_ms / 1000
             for channel, part in answer.channels.items():
                 yield from self._apply(channel, part, asked.get(channel))
         return has_more
 
-    def _queries(self) -> list[tuple[dict[str, str], Mapping[str, Position | None]]]:
+    def _queries(
+        self, names: Sequence[str]
+    ) -> list[tuple[dict[str, str], Mapping[str, Position | None]]]:
         """Ask from where each channel stands, or on from the page it has come to."""
         new, positions, pages = list[str](), dict[str, Position](), dict[str, str]()
-        for channel, receiver in self._receivers.items():
+        receivers = {name: self._receivers[name] for name in names}
+        for channel, receiver in receivers.items():
             if receiver.paged is not None and receiver.paged.next_key is not None:
                 positions[channel] = Position(receiver.paged.epoch, receiver.paged.last)
                 pages[channel] = receiver.paged.next_key
@@ -212,7 +238,7 @@ class _Follower:
                 positions[channel] = receiver.position
             else:
                 new.append(channel)
-        asked = {channel: receiver.position for channel, receiver in self._receivers.items()}
+        asked = {channel: receiver.position for channel, receiver in receivers.items()}
         queries: list[tuple[dict[str, str], Mapping[str, Position | None]]] = []
         if new:
             queries.append(({"channels": ",".join(new), "rewind": str(self._rewind)}, asked))

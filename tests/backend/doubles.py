@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from bellwire.errors import NotAllowed, Upstream
+from bellwire.identity_ports import Credentials, Vouched
 from bellwire.payloads import decode_payload
-from bellwire.ports import Credentials
 from bellwire.updates import Envelope
 
 
@@ -26,7 +26,7 @@ class KeepingBroker:
 
 @dataclass
 class OneGuest:
-    """A pool with room for one guest."""
+    """A pool with room for one guest, in which nobody can log in."""
 
     is_full: bool = False
 
@@ -39,3 +39,12 @@ class OneGuest:
         return Credentials(
             "ASIAEXAMPLE", f"secret of {identity_id[-1]}", "token", 1_795_421_063_000
         )
+
+    def vouch_for(self, user: str, *, lifetime_s: int, identity_id: str | None = None) -> Vouched:
+        raise AssertionError((user, lifetime_s, identity_id))
+
+    def identity_of_login(self, provider: str, token: str) -> str:
+        raise AssertionError((provider, token))
+
+    def credentials_for_member(self, vouched: Vouched) -> Credentials:
+        raise AssertionError(vouched)

@@ -7,7 +7,7 @@ import pytest
 from awscrt import auth, http
 
 from bellwire.aws.presigning import presign_iot_url
-from bellwire.ports import Credentials
+from bellwire.identity_ports import Credentials
 
 IOT_URL = "ws://127.0.0.1:8081/mqtt"
 CREDENTIALS = Credentials("ASIAEXAMPLE", "secret/+=", "token/+=&", 0)

@@ -106,6 +106,9 @@ class Repeating:
         self.outlet.send(request)
         return self.outlet.send(request)
 
+    def find_user(self, request: bytes) -> bytes:
+        return self.outlet.find_user(request)
+
 
 def test_a_request_that_arrives_twice_publishes_once(service: RunningService, channel: str) -> None:
     repeating = Repeating(HttpOutlet(service.url, service.key))

@@ -6,7 +6,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
-from bellwire.ports import Credentials
+from bellwire.identity_ports import Credentials
 
 SERVICE = "iotdevicegateway"
 

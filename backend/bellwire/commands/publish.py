@@ -21,7 +21,10 @@ READ_BYTES: Final = 65_536
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's words."""
-    parser.add_argument("channel", metavar="CHANNEL", help="for example public/news")
+    parser.add_argument(
+        "channel", metavar="CHANNEL", help="for example public/news; with --user: inbox"
+    )
+    parser.add_argument("--user", metavar="USER", help="to the CHANNEL that only USER reads")
     parser.add_argument("data", metavar="DATA", nargs="?", help="JSON; - reads one a line of stdin")
     op = parser.add_mutually_exclusive_group()
     op.add_argument("--event", action="store_true", help="each one counts (the default)")
@@ -35,8 +38,11 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Publish and print one result line per update; 1 if any of them failed."""
     if (options.delete is None) == (options.data is None):
         parser.error("DATA is needed unless --delete is given, and not with it")
-    check_publishable(options.channel)
+    if options.user is None:
+        check_publishable(options.channel)
     publisher = Publisher.from_env()
+    if options.user is not None:
+        options.channel = publisher.user(options.user).channel(options.channel)
     if options.data != "-":
         return _publish(publisher, options, [_draft(options, options.data, options.id)])
     return _publish_lines(publisher, options)

@@ -7,10 +7,10 @@ import sys
 from datetime import datetime
 from itertools import islice
 
-from bellwire.channels import check_channel
-from bellwire.config import target_of
+from bellwire.channels import check_channel, is_public
+from bellwire.config import TOKEN_NAME, target_of
 from bellwire.cursors import MAX_CHANNELS, decode_cursor
-from bellwire.errors import Malformed
+from bellwire.errors import Malformed, Unauthenticated
 from bellwire.http_calls import HttpCalls
 from bellwire.told import Told
 from bellwire.updates import Position, Update
@@ -35,9 +35,17 @@ def run(options: argparse.Namespace) -> int:
     """Print until stopped, or until `--count` updates are out."""
     from bellwire.tailing import follow  # noqa: PLC0415 - paho and botocore, for no other command
 
+    target, positions = target_of(os.environ), _positions(options)
+    private = [name for name in positions if not is_public(name)]
+    if private and target.token is None:
+        raise Unauthenticated(
+            f"{private[0]} is not for guests: set {TOKEN_NAME} to a login token, as"
+            " `bellwire token USER` prints one"
+        )
     told = follow(
-        HttpCalls(target_of(os.environ).url),
-        _positions(options),
+        HttpCalls(target.url),
+        positions,
+        login_token=target.token,
         rewind=options.rewind,
         is_poll_only=options.poll,
     )

@@ -3,15 +3,29 @@
 import base64
 import binascii
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from bellwire.errors import BellwireError, Internal, Malformed, TooLarge, TooMany, to_wire
+from bellwire.errors import (
+    BellwireError,
+    Internal,
+    Malformed,
+    NotFound,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+    to_wire,
+)
 from bellwire.fanout import FanOut
-from bellwire.policies import Place
-from bellwire.ports import Appends, Identities, UpdateLog
+from bellwire.identity_ports import Identities
+from bellwire.logins import Logins
+from bellwire.policies import Document, Place
+from bellwire.ports import Appends, UpdateLog
+from bellwire.revocation import Bouncer
+from bellwire.sessions import Membership
 from bellwire.wire_json import Json, decode_json, encode_json
 
 logger = logging.getLogger(__name__)
@@ -24,17 +38,46 @@ MAX_BODY_BYTES: Final = 1_048_576  # protocol §1
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """What the handlers work with where people can log in.
+
+    `pool_id` is the identity pool whose signatures count.
+    """
+
+    logins: Logins
+    made_of: Membership
+    bouncer: Bouncer
+    pool_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
-    """What the handlers work with in one place: the ports, and what the deployment decided."""
+    """What the handlers work with in one place: the ports, and what the deployment decided.
+
+    `guest_role` is None where guests are switched off, `members` where nobody can log in; `now_s`
+    is the wall clock, in s since 1970.
+    """
 
     place: Place
     log: UpdateLog
     appends: Appends
     fan_out: FanOut
     identities: Identities
-    guest_role: Mapping[str, Any] | None
+    guest_role: Document | None
     config: Mapping[str, Json]
     poll_after_ms: int = 2_000
+    members: Members | None = None
+    now_s: Callable[[], float] = time.time
+
+    def require_members(self) -> Members:
+        """Return what serves people who have logged in.
+
+        Raises:
+            NotFound: nobody can log in here.
+        """
+        if self.members is None:
+            raise NotFound("no login is configured here")
+        return self.members
 
 
 def answer(handle: Handle, event: Event, deployment: Deployment) -> Response:
@@ -103,6 +146,34 @@ def query_of(event: Event) -> dict[str, str]:
     if len(query) < len(pairs):
         raise Malformed(f"expected each parameter once, found {[name for name, _ in pairs]}")
     return query
+
+
+def json_object(event: Event) -> dict[str, Json]:
+    """Read the body of a request that has to be a JSON object; no body is an empty one.
+
+    Raises:
+        Malformed: it is something else.
+        TooLarge: more than 1 MiB.
+    """
+    body = json_body(event) if event.get("body") else {}
+    if not isinstance(body, dict):
+        raise Malformed(f"expected a JSON object, found {str(body)[:80]!r}")
+    return body
+
+
+def bearer_of(event: Event) -> str | None:
+    """Read the bearer token of a request; None if it brings no Authorization.
+
+    Raises:
+        Unauthenticated: it brings something else.
+    """
+    value = header_of(event, "authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("expected Authorization: Bearer TOKEN, found something else")
+    return token.strip()
 
 
 def header_of(event: Event, name: str) -> str | None:

@@ -1,24 +1,30 @@
-"""GET /v1/updates: what is new on up to 50 channels, with HTTP's own caching."""
+"""GET /v1/updates and GET /v1/signed/updates: what is new on up to 50 channels, with HTTP's own
+caching."""
 
 import hashlib
 import re
 from collections.abc import Mapping
 from typing import Final
 
-from bellwire.access import guest, may_read
+from bellwire.access import Reader, guest, may_read
 from bellwire.answers import encode_answer
+from bellwire.bearers import AUTHENTICATED
 from bellwire.channels import check_channel, is_public
 from bellwire.cursors import MAX_CHANNELS, decode_cursor
-from bellwire.errors import Malformed, Unauthenticated
+from bellwire.errors import Malformed, NotAllowed, Unauthenticated
 from bellwire.handlers.edge import (
     Deployment,
     Event,
+    Members,
     Response,
+    bearer_of,
     header_of,
     json_response,
     query_of,
 )
+from bellwire.policies import Place
 from bellwire.polling import DEFAULT_LIMIT, Ask, poll
+from bellwire.readers import reader_of_bearer, reader_of_identity
 from bellwire.updates import Position
 from bellwire.wire_json import encode_json
 
@@ -33,22 +39,62 @@ _ETAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 def handle_poll(event: Event, deployment: Deployment) -> Response:
     """Answer `?channels=public/a,public/b` with `rewind`, or `?cursor=…`; `limit` with both."""
-    if header_of(event, "authorization") is not None:
+    return _answer(event, deployment, reader_of(event, deployment), may_be_shared=True)
+
+
+def handle_signed_poll(event: Event, deployment: Deployment) -> Response:
+    """Answer the same to who has signed with credentials of the identity pool; see `edge`."""
+    reader = _signer_of(event, deployment.require_members(), deployment.place)
+    return _answer(event, deployment, reader, may_be_shared=False)
+
+
+def reader_of(event: Event, deployment: Deployment) -> Reader:
+    """Find out who asks: nobody in particular, or whose bearer token it is.
+
+    Raises:
+        Unauthenticated: the token does not hold, or nobody can log in here.
+    """
+    token = bearer_of(event)
+    if token is None:
+        return guest(deployment.guest_role)
+    if deployment.members is None:
         raise Unauthenticated("no login is configured here: poll public channels without one")
-    ask = _ask_of(query_of(event))
-    reader = guest(deployment.guest_role)
+    made_of = deployment.members.made_of
+    bearer = made_of.bearers.read(token, deployment.now_s())
+    return reader_of_bearer(bearer, made_of.directory, deployment.place)
+
+
+def _signer_of(event: Event, members: Members, place: Place) -> Reader:
+    """Source: API Gateway guide, HTTP API, payload format 2.0, `authorizer.iam`."""
+    signer = event.get("requestContext", {}).get("authorizer", {}).get("iam", {})
+    identity = signer.get("cognitoIdentity") or {}
+    is_member = AUTHENTICATED in (identity.get("amr") or ())
+    if identity.get("identityPoolId") != members.pool_id or not is_member:
+        raise NotAllowed("expected the credentials of somebody who has logged in to sign a poll")
+    return reader_of_identity(identity["identityId"], members.made_of.directory, place)
+
+
+def _answer(
+    event: Event, deployment: Deployment, reader: Reader, *, may_be_shared: bool
+) -> Response:
+    query = query_of(event)
+    if not may_be_shared:  # a presigned URL carries its signature beside the question
+        query = {name: value for name, value in query.items() if not name.startswith("X-Amz-")}
+    ask = _ask_of(query)
     found = poll(
         ask,
         log=deployment.log,
         may_read=lambda channel: may_read(reader, channel, deployment.place),
-        identity_id=None,
+        identity_id=reader.identity_id,
         poll_after_ms=deployment.poll_after_ms,
     )
     wire = encode_answer(found)
     etag = _etag({name: part for name, part in wire.items() if name != "poll_after_ms"})
+    is_for_all = may_be_shared and deployment.guest_role is not None
+    is_shared = is_for_all and all(map(is_public, ask.positions))
     headers = {
         "etag": etag,
-        "cache-control": _PUBLIC if all(map(is_public, ask.positions)) else _PRIVATE,
+        "cache-control": _PUBLIC if is_shared else _PRIVATE,
         "bellwire-poll-after-ms": str(found.poll_after_ms),
     }
     if _is_named(etag, header_of(event, "if-none-match")):

@@ -1,15 +1,16 @@
-"""The tables of the SQL log.
+"""The tables of the SQL log, and of the people who may read it.
 
 `heads` holds each channel's counter and how far it has been pushed, `updates` its log, `states` the
 newest value of every key, `ids` the positions of updates that somebody may send again, `stores`
-which store this is (see `incarnation`). Keys are kept as JSON strings: PostgreSQL's text cannot
-hold a NUL.
+which store this is (see `incarnation`), `people` who has logged in. Keys are kept as JSON strings:
+PostgreSQL's text cannot hold a NUL.
 """
 
 from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Index,
@@ -96,4 +97,17 @@ ids = Table(
     Column("seq", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger, nullable=False, index=True),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("identity_id", String(64), primary_key=True),
+    Column("user", String(256), nullable=False, index=True),
+    Column("groups", Text, nullable=False),
+    Column("attached", Text, nullable=False),
+    Column("unsettled", Text, nullable=False),
+    Column("revoked_before_s", BigInteger, nullable=False),
+    Column("is_revoked", Boolean, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )

@@ -87,6 +87,7 @@ class StandIn:
         self.decisions = DecisionLog()
         self._iot = self._assemble_iot(clocks)
         identity = self._assemble_identity(keyring, clocks)
+        self.make_api_authorizer = identity.make_api_authorizer
         self.faults = FaultsInForce(
             self._iot.brokers.values(),
             self._iot.authorizers.values(),

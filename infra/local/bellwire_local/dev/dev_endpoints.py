@@ -1,17 +1,20 @@
 """`/dev/…`: what only a developer at this machine may ask of a running stand-in.
 
 `POST /dev/faults` brings faults into force and answers what is; `GET /dev/decisions?limit=N` tells
-the latest decisions, newest first, and why. Never part of a deployment, and off when the service
-listens for others.
+the latest decisions, newest first, and why; `POST /dev/login`, where Bellwire runs beside it, logs
+anybody in. Never part of a deployment, and off when the service listens for others.
 """
 
 import json
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from bellwire.config import LOOPBACK
+from bellwire.errors import BellwireError
+from bellwire_local.dev.login import DevLogin
 from bellwire_local.errors import FaultsRefused
 from bellwire_local.faults import read_fault_object
 from bellwire_local.http_messages import HttpAnswer, HttpRequest, Operation
@@ -29,17 +32,28 @@ class _Refused(Exception):
         super().__init__(message)
 
 
-def make_dev_operation(stand_in: StandIn, host: str) -> Operation:
+Perform = Callable[[HttpRequest], object]
+Endpoints = Mapping[tuple[str, str], Perform]
+"""By method and path."""
+
+
+def make_dev_operation(stand_in: StandIn, host: str, more: Endpoints | None = None) -> Operation:
     """Build what answers below `/dev/`, inside the stand-in's loop.
 
     Args:
         host: where the service listens.
+        more: what is there besides.
     """
+    endpoints: Endpoints = {
+        ("POST", "/dev/faults"): lambda request: _set_faults(request, stand_in),
+        ("GET", "/dev/decisions"): lambda request: _tell_decisions(request, stand_in),
+        **(more or {}),
+    }
 
     def answer(request: HttpRequest) -> HttpAnswer:
         try:
             _check_sender(request, host)
-            return _json(200, _perform(request, stand_in))
+            return _json(200, _perform(request, endpoints))
         except _Refused as refused:
             error = {"code": refused.code, "message": refused.message}
             return _json(refused.status, {"error": error})
@@ -57,15 +71,37 @@ def make_signpost(web_url: str) -> Operation:
     return answer
 
 
-def _perform(request: HttpRequest, stand_in: StandIn) -> object:
-    endpoints: dict[tuple[str, str], Callable[[HttpRequest, StandIn], object]] = {
-        ("POST", "/dev/faults"): _set_faults,
-        ("GET", "/dev/decisions"): _tell_decisions,
-    }
-    endpoint = endpoints.get((request.method, request.path))
-    if endpoint is None:
+def login_operation(login: DevLogin) -> Endpoints:
+    """Build `POST /dev/login`: `{"user": "alice", "groups": ["ops"]}` → `{"token": "…"}`."""
+
+    def log_in(request: HttpRequest) -> object:
+        body = _read_object(request)
+        groups = body.get("groups", [])
+        if not isinstance(groups, list):
+            raise _Refused(400, "malformed", f"groups is {groups!r:.80}; expected a list")
+        try:
+            return {"token": login.sign(body.get("user"), groups, time.time())}
+        except BellwireError as error:
+            raise _Refused(error.status, error.code, error.message) from error
+
+    return {("POST", "/dev/login"): log_in}
+
+
+def _perform(request: HttpRequest, endpoints: Endpoints) -> object:
+    perform = endpoints.get((request.method, request.path))
+    if perform is None:
         raise _Refused(404, "not_found", f"no endpoint {request.method} {request.path}")
-    return endpoint(request, stand_in)
+    return perform(request)
+
+
+def _read_object(request: HttpRequest) -> dict[str, object]:
+    try:
+        content = json.loads(request.body or b"")
+    except (ValueError, RecursionError) as error:
+        raise _Refused(400, "malformed", f"the body is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise _Refused(400, "malformed", f"the body is {content!r:.80}; expected an object")
+    return content
 
 
 def _check_sender(request: HttpRequest, host: str) -> None:

@@ -6,10 +6,11 @@ call boto3, which calls this very process: its loop must stay free), and serves 
 
 import asyncio
 import base64
-import hmac
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
@@ -23,23 +24,31 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bellwire.config import LOOPBACK
-from bellwire.errors import BellwireError, NotAllowed, NotFound, TooLarge, Unauthenticated
+from bellwire.errors import BellwireError, NotAllowed, NotFound, TooLarge, TooMany
 from bellwire.handlers import edge
 from bellwire.handlers.config import handle_config
 from bellwire.handlers.edge import Deployment, Handle
-from bellwire.handlers.poll import handle_poll
+from bellwire.handlers.people import handle_kick, handle_user
+from bellwire.handlers.poll import handle_poll, handle_signed_poll
 from bellwire.handlers.publish import handle_publish
 from bellwire.handlers.session import handle_session
 from bellwire_local.dev.assets import client_dir
+from bellwire_local.dev.gate import Authorized, Gate
 
 MAX_BODY_BYTES: Final = 10_485_760  # API Gateway quota "payload size", 10 MB
 EXPOSED: Final = "ETag, Age, Date, Retry-After, Bellwire-Poll-After-Ms"
 
+ALLOWED: Final = "authorization, content-type, x-amz-date, x-amz-security-token"
+JOINING: Final = 32
+"""How many sessions are opened at once. Ours: Lambda would take a thousand."""
+
+COME_BACK_S: Final = (2, 8)
 ANY_METHOD: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - told so by --host, and warned of
 CLIENT_FILES: Final = ("bellwire.js", "bellwire.js.map")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Admit = Callable[[Request, bytes], Authorized]
 
 
 class KnownHost:
@@ -64,47 +73,61 @@ class KnownHost:
         await self._app(scope, receive, send)
 
 
-class Front:
-    """Builds the ASGI application for one deployment.
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Where handlers run; each kind waits for something else, and must not hold up the others.
 
-    Publishing has threads of its own: it may wait for the log's lock, and reading must not.
+    `writing` may wait for the log's lock, `joining` for AWS IoT's control plane.
     """
+
+    reading: Executor
+    writing: Executor
+    joining: Executor
+
+
+class Front:
+    """Builds the ASGI application for one deployment."""
 
     def __init__(
         self,
         deployment: Deployment,
         *,
-        publish_key: str,
+        gate: Gate,
         origin: str,
-        reading: Executor,
-        writing: Executor,
+        threads: Threads,
         host: str,
         dev: ASGIApp,
     ) -> None:
+        self._deployment = deployment
+        self._gate = gate
+        self._origin = origin
+        self._threads = threads
         self._host = host
         self._dev = dev
-        self._deployment = deployment
-        self._publish_key = publish_key
-        self._origin = origin
-        self._reading = reading
-        self._writing = writing
+        self._joining = 0
 
     def app(self) -> Starlette:
         """Route every endpoint, the client's files and the dashboard."""
-        handlers: list[tuple[str, str, Handle]] = [
-            ("GET", "/v1/config", handle_config),
-            ("GET", "/v1/updates", handle_poll),
-            ("POST", "/v1/session", handle_session),
+        reading, writing = self._threads.reading, self._threads.writing
+        pages: list[tuple[str, str, Endpoint]] = [
+            ("GET", "/v1/config", self._open(handle_config, reading)),
+            ("GET", "/v1/updates", self._open(handle_poll, reading)),
+            ("GET", "/v1/signed/updates", self._gated(handle_signed_poll, reading)),
+            ("POST", "/v1/session", self._join),
         ]
-        routes = [
-            Route(path, self._endpoint(handle), methods=[method, "OPTIONS"])
-            for method, path, handle in handlers
+        backends: list[tuple[str, Endpoint]] = [
+            ("/v1/publish", self._gated(handle_publish, writing)),
+            ("/v1/users", self._gated(handle_user, writing)),
+            ("/v1/kick", self._gated(handle_kick, writing)),
         ]
         return Starlette(
             middleware=[Middleware(KnownHost, host=self._host)],
             routes=[
-                *routes,
-                Route("/v1/publish", self._publish, methods=["POST"]),
+                *[
+                    Route(path, self._with_preflight(answer), methods=[method, "OPTIONS"])
+                    for method, path, answer in pages
+                ],
+                *[Route(path, answer, methods=["POST"]) for path, answer in backends],
                 Route("/v1/health", self._health, methods=["GET"]),
                 Route("/v1/{rest:path}", self._no_such_endpoint, methods=ANY_METHOD),
                 Mount("/dev", self._dev),
@@ -113,22 +136,39 @@ class Front:
             ],
         )
 
-    def _endpoint(self, handle: Handle) -> Endpoint:
+    def _with_preflight(self, answer: Endpoint) -> Endpoint:
+        async def answer_or_allow(request: Request) -> Response:
+            return self._preflight() if request.method == "OPTIONS" else await answer(request)
+
+        return answer_or_allow
+
+    def _open(self, handle: Handle, threads: Executor) -> Endpoint:
+        """Let everybody in."""
+
         async def answer(request: Request) -> Response:
-            if request.method == "OPTIONS":
-                return self._preflight()
-            return await self._answer(handle, request, self._reading)
+            return await self._answer(handle, request, threads)
 
         return answer
 
-    async def _publish(self, request: Request) -> Response:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(
-            key.strip().encode(), self._publish_key.encode()
-        ):
-            error = Unauthenticated("expected the key of this service as a bearer token")
+    def _gated(self, handle: Handle, threads: Executor) -> Endpoint:
+        """Let in whom the gate admits; a poll has to be signed, since the key is no reader's."""
+        admit = self._gate.admit_signer if handle is handle_signed_poll else self._gate.admit
+
+        async def answer(request: Request) -> Response:
+            return await self._answer(handle, request, threads, admit)
+
+        return answer
+
+    async def _join(self, request: Request) -> Response:
+        """Take as many at once as there are threads: whoever waited longer would give up."""
+        if self._joining >= JOINING:
+            error = TooMany(f"{JOINING} sessions are being opened: come back", _come_back_s())
             return self._response(edge.error_response(error))
-        return await self._answer(handle_publish, request, self._writing)
+        self._joining += 1
+        try:
+            return await self._answer(handle_session, request, self._threads.joining)
+        finally:
+            self._joining -= 1
 
     def _client_file(self, name: str) -> Endpoint:
         async def answer(_request: Request) -> Response:
@@ -143,9 +183,14 @@ class Front:
         error = NotFound(f"no endpoint {request.method} {request.url.path}")
         return self._response(edge.error_response(error))
 
-    async def _answer(self, handle: Handle, request: Request, threads: Executor) -> Response:
+    async def _answer(
+        self, handle: Handle, request: Request, threads: Executor, admit: Admit | None = None
+    ) -> Response:
         try:
-            event = _event_of(request, await _body_of(request))
+            body = await _body_of(request)
+            event = _event_of(request, body)
+            if admit is not None:
+                event["requestContext"]["authorizer"] = admit(request, body)
         except BellwireError as error:
             return self._response(edge.error_response(error))
         loop = asyncio.get_running_loop()
@@ -165,10 +210,14 @@ class Front:
             headers={
                 "access-control-allow-origin": self._origin,
                 "access-control-allow-methods": "GET, POST",
-                "access-control-allow-headers": "authorization, content-type",
+                "access-control-allow-headers": ALLOWED,
                 "access-control-max-age": "600",
             },
         )
+
+
+def _come_back_s() -> int:
+    return random.randint(*COME_BACK_S)  # noqa: S311 - so that they do not come together
 
 
 async def _body_of(request: Request) -> bytes:

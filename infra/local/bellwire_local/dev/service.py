@@ -13,30 +13,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import boto3
-from botocore.config import Config
+from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
-from bellwire.aws.cognito import CognitoIdentities
-from bellwire.aws.iot_broker import IotBroker
 from bellwire.config import key_files
 from bellwire.errors import BellwireError, Upstream
-from bellwire.fanout import FanOut, InlineFanOut
-from bellwire.grouping import GroupingAppends
-from bellwire.handlers.edge import Deployment
-from bellwire.policies import load_policy
+from bellwire.fanout import InlineFanOut
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
-from bellwire_local.accounts import Account
+from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
-from bellwire_local.dev.dev_endpoints import make_dev_operation, make_signpost
+from bellwire_local.dev.deploying import Clients, Parts, make_broker, make_deployment
+from bellwire_local.dev.dev_endpoints import login_operation, make_dev_operation, make_signpost
 from bellwire_local.dev.emulating import emulate
-from bellwire_local.dev.front import Front
+from bellwire_local.dev.front import JOINING, Front, Threads
+from bellwire_local.dev.gate import Gate
 from bellwire_local.dev.host_job import HostJob
 from bellwire_local.dev.locking import lock_directory
+from bellwire_local.dev.login import open_login
 from bellwire_local.dev.outbox import OutboxLoop
 from bellwire_local.dev.roles import PLACE, bellwire_roles
 from bellwire_local.dev.settings import (
@@ -48,7 +45,6 @@ from bellwire_local.dev.settings import (
     credentials_of_roles,
     credentials_to_wire,
 )
-from bellwire_local.identity.credentials import Credentials
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.stand_in import StandIn, StandInSettings
 
@@ -60,6 +56,8 @@ WRITING: Final = 12
 RETENTION_MS: Final = 6 * 3_600_000  # of a laptop's disk the demo takes some 100 MB
 ID_WINDOW_MS: Final = 24 * 3_600_000
 EXPIRE_EVERY_S: Final = 60
+PROVIDER: Final = "login.bellwire.dev"
+"""The identity pool's name for the application's own logins."""
 
 
 class DevService:
@@ -69,6 +67,7 @@ class DevService:
         self._settings = settings
         self._until_stopped = AsyncExitStack()
         self._roles: tuple[str, ...] = ()
+        self._pool = PoolSettings()
 
     async def start(self) -> Ready:
         """Open everything; when this returns, every port accepts.
@@ -96,20 +95,23 @@ class DevService:
         stand_in.add_operation("/dev/", make_signpost(web_url))
         reading = until.enter_context(ThreadPoolExecutor(READING, thread_name_prefix="reading"))
         writing = until.enter_context(ThreadPoolExecutor(WRITING, thread_name_prefix="writing"))
-        job = stand_in.credentials_for("publisher_role", "job")
-        log = self._open_log()
-        broker = _broker(stand_in, job)
+        joining = until.enter_context(ThreadPoolExecutor(JOINING, thread_name_prefix="joining"))
+        engine, login = self._open_engine(), open_login(settings.data_dir, STAGE)
+        log = _log_on(engine)
+        clients = Clients(stand_in, WRITING)
+        broker = make_broker(clients)
         fan_out = InlineFanOut(log, broker, STAGE)
-        deployment = _deployment(stand_in, log, fan_out, job, web_url)
+        deployment = make_deployment(
+            Parts(clients, engine, log, fan_out, login, self._pool, web_url)
+        )
         key = until.enter_context(_left_key(web.getsockname()[1]))
         front = Front(
             deployment,
-            publish_key=key,
+            gate=Gate(key, stand_in.make_api_authorizer(PLACE.api_id)),
             origin=web_url,
-            reading=reading,
-            writing=writing,
+            threads=Threads(reading, writing, joining),
             host=settings.host,
-            dev=make_app(make_dev_operation(stand_in, settings.host)),
+            dev=make_app(make_dev_operation(stand_in, settings.host, login_operation(login))),
         )
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
@@ -122,7 +124,7 @@ class DevService:
             iot_url=stand_in.iot_url,
             aws_url=stand_in.aws_url,
             identity_pool_id=stand_in.identity_pool_id,
-            job=credentials_to_wire(job),
+            job=credentials_to_wire(stand_in.credentials_for("publisher_role", "job")),
             operator=credentials_to_wire(stand_in.credentials_for("operator_role", "operator")),
             credentials=credentials_of_roles(stand_in, self._roles),
             pid=os.getpid(),
@@ -135,6 +137,7 @@ class DevService:
         base = StandInSettings(
             data_dir=settings.data_dir,
             accounts={ACCOUNT_ID: Account(bellwire_roles())},
+            pool=PoolSettings(authenticated_role="member_role", developer_provider=PROVIDER),
             region=REGION,
             account_id=ACCOUNT_ID,
             host=settings.host,
@@ -142,7 +145,7 @@ class DevService:
             aws_port=settings.aws_port,
         )
         told = emulate(base, settings.emulation)
-        self._roles = tuple(told.accounts[ACCOUNT_ID].roles)
+        self._roles, self._pool = tuple(told.accounts[ACCOUNT_ID].roles), told.pool
         stand_in = StandIn(told)
         await stand_in.start()
         self._until_stopped.push_async_callback(stand_in.stop)
@@ -152,16 +155,10 @@ class DevService:
     def _log_path(self) -> Path:
         return self._settings.data_dir / "log.db"
 
-    def _open_log(self) -> SqlLog:
-        engine = open_sqlite(self._log_path, pool_size=READING + WRITING)
+    def _open_engine(self) -> Engine:
+        engine = open_sqlite(self._log_path, pool_size=READING + WRITING + JOINING)
         self._until_stopped.callback(engine.dispose)
-        return SqlLog(
-            engine,
-            retention_ms=RETENTION_MS,
-            id_window_ms=ID_WINDOW_MS,
-            now_ms=lambda: time.time_ns() // 1_000_000,
-            noise=secrets.token_bytes,
-        )
+        return engine
 
     async def _serve(self, app: ASGIApp, bound: socket.socket) -> None:
         port = HttpPort(app)
@@ -175,46 +172,13 @@ class DevService:
         self._until_stopped.push_async_callback(asyncio.to_thread, demo.stop)
 
 
-def _broker(stand_in: StandIn, job: Credentials) -> IotBroker:
-    return IotBroker(_session(job).client("iot-data", **_client_words(stand_in)))
-
-
-def _session(job: Credentials) -> boto3.Session:
-    return boto3.Session(
-        aws_access_key_id=job.access_key_id,
-        aws_secret_access_key=job.secret_access_key,
-        aws_session_token=job.session_token,
-        region_name=REGION,
-    )
-
-
-def _client_words(stand_in: StandIn) -> dict[str, Any]:
-    config = Config(max_pool_connections=WRITING, connect_timeout=5, read_timeout=10)
-    return {"endpoint_url": stand_in.aws_url, "config": config}
-
-
-def _deployment(
-    stand_in: StandIn, log: SqlLog, fan_out: FanOut, job: Credentials, web_url: str
-) -> Deployment:
-    cognito = _session(job).client("cognito-identity", **_client_words(stand_in))
-    return Deployment(
-        place=PLACE,
-        log=log,
-        appends=GroupingAppends(log),
-        fan_out=fan_out,
-        identities=CognitoIdentities(cognito, stand_in.identity_pool_id),
-        guest_role=load_policy("guest_role", PLACE),
-        config={
-            "v": 1,
-            "stage": STAGE,
-            "region": REGION,
-            "iot_url": stand_in.iot_url,
-            "identity_pool_id": stand_in.identity_pool_id,
-            "cognito_url": stand_in.aws_url,
-            "guests": True,
-            "poll_url": f"{web_url}/v1/updates",
-            "features": {},
-        },
+def _log_on(engine: Engine) -> SqlLog:
+    return SqlLog(
+        engine,
+        retention_ms=RETENTION_MS,
+        id_window_ms=ID_WINDOW_MS,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        noise=secrets.token_bytes,
     )
 
 

@@ -1,12 +1,13 @@
 """Cognito Identity, STS and their keys put together over one keyring and one database."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.clocks import Clocks
-from bellwire_local.identity import cognito, sts
+from bellwire_local.identity import api_gateway, cognito, sts
+from bellwire_local.identity.api_gateway import ApiAuthorizer
 from bellwire_local.identity.assuming import RoleAssumption
 from bellwire_local.identity.credentials import CredentialIssuer
 from bellwire_local.identity.decisions import DecisionLog
@@ -42,6 +43,8 @@ class IdentityServices:
     cognito: cognito.CognitoIdentity
     sts: sts.Sts
     discovery: Discovery
+    make_api_authorizer: Callable[[str], ApiAuthorizer]
+    """Makes what authorizes the requests to an HTTP API, by its id."""
 
 
 def assemble_identity(
@@ -100,4 +103,7 @@ def assemble_identity(
             wall_clock_s=clocks.wall_s,
         ),
         Discovery(tokens),
+        lambda api_id: ApiAuthorizer(
+            region, home, api_id, verifier_for(api_gateway.SERVICE), roles, clocks.wall_s
+        ),
     )

@@ -45,6 +45,9 @@ STATUSES = {
 }
 """Source: botocore's model of `iot`; those that no operation declares are from memory."""
 
+_ASKED_FOR = {"ResourceNotFoundException", "ResourceAlreadyExistsException"}
+"""What callers find out by trying, and go on from."""
+
 _SIGNATURE_ERRORS = {
     "The security token included in the request is invalid.": "UnrecognizedClientException",
     "The security token included in the request is expired.": "ExpiredTokenException",
@@ -169,7 +172,8 @@ def _read_body(request: HttpRequest) -> dict[str, object]:
 
 def _refuse(refusal: IotRefusal) -> HttpAnswer:
     if refusal.error_type != "AccessDeniedException":  # a decision, logged where it is made
-        logger.warning("control plane: %s: %s", refusal.error_type, refusal.message)
+        level = logging.INFO if refusal.error_type in _ASKED_FOR else logging.WARNING
+        logger.log(level, "control plane: %s: %s", refusal.error_type, refusal.message)
     headers = (
         ("content-type", "application/json"),
         ("x-amzn-RequestId", str(uuid.uuid4())),

@@ -1,0 +1,32 @@
+"""`bellwire kick USER`: end a user's connections, grants and tokens now; a new login works."""
+
+import argparse
+import os
+
+from bellwire.config import target_of
+from bellwire.errors import Malformed
+from bellwire.http_calls import HttpCalls
+from bellwire.wire_json import decode_json, encode_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's words."""
+    parser.add_argument(
+        "user", metavar="USER", help="the name in their login; of social logins the identity id"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Say what was ended."""
+    target = target_of(os.environ)
+    headers = {"authorization": f"Bearer {target.require_key()}"}
+    body = encode_json({"user": options.user})
+    found = decode_json(HttpCalls(target.url).post("/v1/kick", body, headers))
+    match found:
+        case {"identity_id": str(identity_id), "connections_ended": int(count)}:
+            plural = "connection" if count == 1 else "connections"
+            print(f"{options.user} ({identity_id}) is out: {count} {plural} ended")
+            return 0
+        case _:
+            raise Malformed(f"expected what was ended, found {str(found)[:80]!r}")

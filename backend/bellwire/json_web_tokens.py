@@ -1,0 +1,166 @@
+"""JSON Web Tokens, checked at a time that is given; what they say is for `logins` and `bearers`.
+
+Source: RFC 7519; RFC 8725 (best current practices): the algorithms are the key's, never the
+token's choice.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import jwt
+
+from bellwire.errors import Internal, Unauthenticated
+
+MAX_CHARACTERS: Final = 16_384
+MIN_SECRET_BYTES: Final = 32
+"""Source: RFC 7518, section 3.2: a key as long as the hash, which is SHA-256's at least."""
+
+SYMMETRIC: Final = ("HS256", "HS384", "HS512")
+ASYMMETRIC: Final = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+)
+
+Claims = Mapping[str, Any]
+
+
+class Keys(Protocol):
+    """What tokens of one issuer are checked with."""
+
+    @property
+    def algorithms(self) -> Collection[str]:
+        """The algorithms that these keys are for."""
+        ...
+
+    def find(self, key_id: str | None) -> Any:
+        """Return the key that a token names, as PyJWT takes it.
+
+        Raises:
+            Unauthenticated: there is no such key.
+            Upstream: the keys could not be fetched.
+        """
+        ...
+
+
+class SharedSecret:
+    """A secret that issuer and verifier share, 32 bytes at least."""
+
+    algorithms = SYMMETRIC
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < MIN_SECRET_BYTES:
+            raise Internal(
+                f"expected a shared secret of at least {MIN_SECRET_BYTES} bytes, found"
+                f" {len(secret)}"
+            )
+        self._secret = secret
+
+    def find(self, key_id: str | None) -> bytes:  # noqa: ARG002 - the one key there is
+        """See `Keys.find`."""
+        return self._secret
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a token must say; None: whatever it does.
+
+    `leeway_s` is how far the issuer's clock may be off, in s.
+    """
+
+    issuer: str | None
+    audience: str | None
+    required: tuple[str, ...] = ("exp", "iat", "sub")
+    leeway_s: int = 30
+
+
+def verify(token: str, keys: Keys, expected: Expected, now_s: float) -> Claims:
+    """Return what a token says, if it holds.
+
+    Args:
+        now_s: in s since 1970.
+
+    Raises:
+        Unauthenticated: it does not; the message says why and shows nothing of it.
+        Upstream: the keys could not be fetched.
+    """
+    header = read_header(token)
+    if header.get("alg") not in keys.algorithms:
+        raise Unauthenticated(
+            f"expected a token signed by {' or '.join(keys.algorithms)},"
+            f" found {str(header.get('alg'))!r:.20}"
+        )
+    options: Any = {
+        "require": list(expected.required),
+        "verify_aud": expected.audience is not None,
+        **dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat"), False),  # held to `now_s`
+    }
+    try:
+        claims: Claims = jwt.decode(
+            token,
+            keys.find(_text_or_none(header.get("kid"))),
+            algorithms=list(keys.algorithms),
+            audience=expected.audience,
+            issuer=expected.issuer,
+            options=options,
+        )
+    except jwt.InvalidTokenError as error:
+        raise Unauthenticated(f"the token does not hold: {error}") from error
+    _check_times(claims, expected.leeway_s, now_s)
+    return claims
+
+
+def sign(claims: Claims, secret: bytes) -> str:
+    """Make a token of one's own."""
+    return jwt.encode(dict(claims), secret, algorithm=SYMMETRIC[0])
+
+
+def read_header(token: str) -> Mapping[str, Any]:
+    """Read what a token says of itself, which nobody has checked.
+
+    Raises:
+        Unauthenticated: it is no token.
+    """
+    if len(token) > MAX_CHARACTERS:
+        raise Unauthenticated(
+            f"expected a token of at most {MAX_CHARACTERS} characters, found {len(token)}"
+        )
+    try:
+        return jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError as error:
+        raise Unauthenticated(f"expected a JSON Web Token: {error}") from error
+
+
+def read_unverified(token: str) -> Claims | None:
+    """Read the claims of a token that somebody else is to check; None: it is no such token."""
+    try:
+        claims: Claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return None
+    return claims
+
+
+def _check_times(claims: Claims, leeway_s: int, now_s: float) -> None:
+    if now_s >= _time_of(claims, "exp", now_s) + leeway_s:
+        raise Unauthenticated("the token has expired: log in again")
+    if max(_time_of(claims, "nbf", now_s), _time_of(claims, "iat", now_s)) > now_s + leeway_s:
+        raise Unauthenticated("the token is from the future: is a clock wrong?")
+
+
+def _time_of(claims: Claims, name: str, default_s: float) -> float:
+    value = claims.get(name, default_s)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise Unauthenticated(f"expected {name} of the token to be a number of seconds")
+    return float(value)
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None

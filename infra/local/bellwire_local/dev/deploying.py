@@ -1,0 +1,159 @@
+"""What the handlers work with in one process: AWS's clients on the stand-in, the log's database.
+
+On AWS each function makes its own of these; here they are made once.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from sqlalchemy import Engine
+
+from bellwire.aws.cognito import CognitoIdentities
+from bellwire.aws.iot_broker import IotBroker
+from bellwire.aws.iot_connections import IotConnections
+from bellwire.aws.iot_grants import IotGrants
+from bellwire.aws.sts import StsNarrowing
+from bellwire.bearers import Bearers
+from bellwire.fanout import FanOut
+from bellwire.grouping import GroupingAppends
+from bellwire.handlers.edge import Deployment, Members
+from bellwire.jwks import JwksKeys, fetch_from
+from bellwire.logins import Logins, Provider
+from bellwire.policies import load_policy
+from bellwire.revocation import Bouncer
+from bellwire.sessions import Membership
+from bellwire.sql.directory import SqlDirectory
+from bellwire.sql.log import SqlLog
+from bellwire_local.accounts import PoolSettings
+from bellwire_local.dev.login import DevLogin
+from bellwire_local.dev.roles import PLACE
+from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE
+from bellwire_local.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from mypy_boto3_iot import IoTClient
+
+JWKS_PATH: Final = "/.well-known/jwks_uri"
+"""Where Cognito's keys are. Source: Cognito guide, developer-authenticated-identities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Makes boto3 clients on a stand-in, each with the rights of one role."""
+
+    stand_in: StandIn
+    threads: int
+
+    def as_role(self, role: str, service: str, *, attempts: int = 3) -> Any:
+        """Make a client, e.g. `("session_role", "sts")`; `attempts` count the first one."""
+        keys = self.stand_in.credentials_for(role, role.removesuffix("_role"))
+        session = boto3.Session(
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            region_name=REGION,
+        )
+        config = Config(
+            max_pool_connections=self.threads,
+            connect_timeout=5,
+            read_timeout=10,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+        )
+        client: Any = session.client(
+            service,  # type: ignore[call-overload]  # any of the services that are used here
+            endpoint_url=self.stand_in.aws_url,
+            config=config,
+        )
+        return client
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a deployment is put together from; `pool` says who may log in."""
+
+    clients: Clients
+    engine: Engine
+    log: SqlLog
+    fan_out: FanOut
+    login: DevLogin
+    pool: PoolSettings
+    web_url: str
+
+
+def make_broker(clients: Clients) -> IotBroker:
+    """Make the broker that updates are pushed through."""
+    return IotBroker(clients.as_role("publisher_role", "iot-data"))
+
+
+def make_deployment(parts: Parts) -> Deployment:
+    """Put the deployment together."""
+    stand_in, pool = parts.clients.stand_in, parts.pool
+    has_guests = pool.unauthenticated_role is not None
+    has_members = pool.authenticated_role is not None and pool.developer_provider is not None
+    identities = CognitoIdentities(
+        parts.clients.as_role("session_role", "cognito-identity"),
+        stand_in.identity_pool_id,
+        developer_provider=pool.developer_provider,
+        now_s=time.time,
+    )
+    return Deployment(
+        place=PLACE,
+        log=parts.log,
+        appends=GroupingAppends(parts.log),
+        fan_out=parts.fan_out,
+        identities=identities,
+        guest_role=load_policy("guest_role", PLACE) if has_guests else None,
+        config={
+            "v": 1,
+            "stage": STAGE,
+            "region": REGION,
+            "iot_url": stand_in.iot_url,
+            "identity_pool_id": stand_in.identity_pool_id,
+            "cognito_url": stand_in.aws_url,
+            "guests": has_guests,
+            "poll_url": f"{parts.web_url}/v1/updates",
+            "features": {"logins": has_members},
+        },
+        members=_make_members(parts, identities) if has_members else None,
+    )
+
+
+def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
+    stand_in, clients = parts.clients.stand_in, parts.clients
+    control_plane: IoTClient = clients.as_role("session_role", "iot", attempts=1)
+    made_of = Membership(
+        place=PLACE,
+        identities=identities,
+        directory=SqlDirectory(parts.engine),
+        grants=IotGrants(
+            control_plane,
+            monotonic_s=time.monotonic,
+            wait_s=time.sleep,
+            random=random.random,
+        ),
+        narrowing=StsNarrowing(
+            clients.as_role("session_role", "sts"),
+            f"arn:aws:iam::{ACCOUNT_ID}:role/narrowed_role",
+        ),
+        bearers=Bearers(
+            pool_id=stand_in.identity_pool_id,
+            pool_keys=JwksKeys(fetch_from(stand_in.aws_url + JWKS_PATH), time.monotonic),
+            secret=parts.login.bearer_secret,
+            stage=STAGE,
+        ),
+    )
+    bouncer = Bouncer(
+        identities=identities,
+        directory=made_of.directory,
+        grants=made_of.grants,
+        connections=IotConnections(clients.as_role("connections_role", "iot-data")),
+        client_ids_of=lambda _: (),
+        now_s=time.time,
+        wait_s=time.sleep,
+    )
+    providers = {name: Provider(provider.issuer) for name, provider in parts.pool.providers.items()}
+    logins = Logins(parts.login.rules, providers)
+    return Members(logins, made_of, bouncer, stand_in.identity_pool_id)
