@@ -128,7 +128,7 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
         place=PLACE,
         identities=identities,
         directory=SqlDirectory(parts.engine),
-        grants=IotGrants(
+        open_grants=lambda: IotGrants(
             control_plane,
             monotonic_s=time.monotonic,
             wait_s=time.sleep,
@@ -148,7 +148,7 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
     bouncer = Bouncer(
         identities=identities,
         directory=made_of.directory,
-        grants=made_of.grants,
+        open_grants=made_of.open_grants,
         connections=IotConnections(clients.as_role("connections_role", "iot-data")),
         client_ids_of=lambda _: (),
         now_s=time.time,
