@@ -60,6 +60,8 @@ def kick(user: str, by: Bouncer) -> Kicked:
     before_s, grants = math.floor(by.now_s()) + 1, by.open_grants()
     for _ in range(TRIES):
         person = by.directory.find(identity_id) or Person(identity_id, user)
+        if person.revoked_before_s >= before_s and not person.is_revoked:
+            break  # ours has been written, and a new login has come since
         if revoke(person, before_s, by.directory, grants):
             break
     else:
