@@ -19,6 +19,8 @@ PAGES = (
     "README.md",
     "PROTOCOL.md",
     "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/cross_account.md",
     "docs/log.md",
     "infra/aws/COSTS.md",
     "infra/local/README.md",
@@ -42,7 +44,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
 
 
 def test_there_are_commands_to_run() -> None:
-    assert len(COMMANDS) == 5
+    assert len(COMMANDS) == 6
 
 
 @pytest.mark.parametrize("commands", COMMANDS, ids=lambda text: text.splitlines()[0][:60])
