@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 from sqlalchemy import Engine
 
+from backend.presence_doubles import World
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_presence import DynamoDbPresence, create_presence_table
 from bellwire.aws.dynamodb_tables import Tables, create_tables
@@ -163,3 +164,8 @@ def presences(request: pytest.FixtureRequest) -> PresenceStore:
     """Every store of presence, one after another."""
     found: PresenceStore = request.getfixturevalue(f"{request.param}_presence")
     return found
+
+
+@pytest.fixture
+def world(sqlite_presence: SqlPresence) -> World:
+    return World(sqlite_presence)

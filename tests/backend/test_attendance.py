@@ -23,6 +23,7 @@ from backend.lifetimes import (
     shown,
     truth,
 )
+from backend.presence_doubles import an_event
 from bellwire.attendance import (
     MAX_CHANGES,
     MAX_CHANNELS,
@@ -34,7 +35,7 @@ from bellwire.attendance import (
     observe,
 )
 from bellwire.attendance_json import decode_attendance, encode_attendance
-from bellwire.lifecycle import Kind, LifecycleEvent
+from bellwire.lifecycle import LifecycleEvent
 
 NOBODY = Attendance(CLIENT, IDENTITY)
 LATER_MS = BEGIN_MS + 1_000 * HOUR_MS
@@ -159,73 +160,58 @@ def test_what_was_lost_before_an_answer_is_not_missed_after_it(
     assert shown(found) == truth(stays, LATER_MS)
 
 
-def event(
-    kind: Kind, session: str, after_s: float, *channels: str, version: int = 0
-) -> LifecycleEvent:
-    is_presence = kind in ("connected", "disconnected")
-    return LifecycleEvent(
-        kind,
-        CLIENT,
-        IDENTITY,
-        session,
-        BEGIN_MS + int(after_s * SECOND_MS),
-        version=version if is_presence else None,
-        channels=channels,
-    )
-
-
 CASES: dict[str, tuple[list[LifecycleEvent], tuple[float, set[str]] | None]] = {
     "nothing": ([], None),
-    "connected": ([event("connected", "a", 0)], (0, set())),
+    "connected": ([an_event("connected", "a", 0)], (0, set())),
     "subscribed before connected": (
-        [event("subscribed", "a", 1, "public/a"), event("connected", "a", 0)],
+        [an_event("subscribed", "a", 1, "public/a"), an_event("connected", "a", 0)],
         (0, {"public/a"}),
     ),
-    "subscribed alone": ([event("subscribed", "a", 1, "public/a")], (1, {"public/a"})),
+    "subscribed alone": ([an_event("subscribed", "a", 1, "public/a")], (1, {"public/a"})),
     "unsubscribed before subscribed": (
         [
-            event("connected", "a", 0),
-            event("unsubscribed", "a", 2, "public/a"),
-            event("subscribed", "a", 1, "public/a", "public/b"),
+            an_event("connected", "a", 0),
+            an_event("unsubscribed", "a", 2, "public/a"),
+            an_event("subscribed", "a", 1, "public/a", "public/b"),
         ],
         (0, {"public/b"}),
     ),
     "disconnected before connected": (
-        [event("disconnected", "a", 9), event("connected", "a", 0)],
+        [an_event("disconnected", "a", 9), an_event("connected", "a", 0)],
         None,
     ),
     "subscribed after disconnected": (
         [
-            event("connected", "a", 0),
-            event("disconnected", "a", 9),
-            event("subscribed", "a", 1, "public/a"),
+            an_event("connected", "a", 0),
+            an_event("disconnected", "a", 9),
+            an_event("subscribed", "a", 1, "public/a"),
         ],
         None,
     ),
     "taken over, told too late": (
         [
-            event("connected", "a", 0),
-            event("connected", "b", 5, version=1),
-            event("subscribed", "b", 6, "public/b"),
-            event("disconnected", "a", 5),
-            event("subscribed", "a", 1, "public/a"),
+            an_event("connected", "a", 0),
+            an_event("connected", "b", 5, version=1),
+            an_event("subscribed", "b", 6, "public/b"),
+            an_event("disconnected", "a", 5),
+            an_event("subscribed", "a", 1, "public/a"),
         ],
         (5, {"public/b"}),
     ),
     "versions begin again after an hour": (
         [
-            event("connected", "a", 0, version=7),
-            event("disconnected", "a", 60, version=7),
-            event("connected", "b", 60 + 3_600),
+            an_event("connected", "a", 0, version=7),
+            an_event("disconnected", "a", 60, version=7),
+            an_event("connected", "b", 60 + 3_600),
         ],
         (3_660, set()),
     ),
     "a connection of a day, then the next": (
-        [event("connected", "a", 0, version=7), event("connected", "b", 86_400, version=8)],
+        [an_event("connected", "a", 0, version=7), an_event("connected", "b", 86_400, version=8)],
         (86_400, set()),
     ),
     "a lower version a while later is an older one, told late": (
-        [event("connected", "b", 0, version=2), event("connected", "a", 100, version=1)],
+        [an_event("connected", "b", 0, version=2), an_event("connected", "a", 100, version=1)],
         (0, set()),
     ),
 }
@@ -240,17 +226,17 @@ def test_cases(name: str) -> None:
 
 
 def test_an_end_that_its_clock_puts_before_the_answer_is_an_end() -> None:
-    known = told([event("connected", "a", 0)])
+    known = told([an_event("connected", "a", 0)])
     asked = confirm(known, Answer(BEGIN_MS + 60_000, BEGIN_MS, frozenset({"public/a"})))
     assert asked.presence is not None
-    assert told([event("disconnected", "a", 59)], asked).presence is None
+    assert told([an_event("disconnected", "a", 59)], asked).presence is None
 
 
 def test_another_connection_after_the_answer_does_not_inherit_its_channels() -> None:
     asked = confirm(NOBODY, Answer(BEGIN_MS + 60_000, BEGIN_MS, frozenset({"public/a"})))
-    meanwhile = told([event("subscribed", "b", 70, "public/b")], asked)
+    meanwhile = told([an_event("subscribed", "b", 70, "public/b")], asked)
     assert shown(meanwhile) == (True, BEGIN_MS, frozenset({"public/a", "public/b"}))
-    found = told([event("connected", "b", 69, version=1)], meanwhile)
+    found = told([an_event("connected", "b", 69, version=1)], meanwhile)
     assert shown(found) == (True, BEGIN_MS + 69_000, frozenset({"public/b"}))
 
 
@@ -264,24 +250,24 @@ def test_the_newest_answer_counts() -> None:
 
 
 def test_whoever_could_be_there_beside_one_that_has_ended_is_to_be_asked_about() -> None:
-    unclear = told([event("subscribed", "b", 8, "public/b"), event("disconnected", "a", 9)])
+    unclear = told([an_event("subscribed", "b", 8, "public/b"), an_event("disconnected", "a", 9)])
     assert (unclear.presence, unclear.may_be_there) == (None, True)
-    assert not told([event("connected", "b", 7, version=-1)], unclear).may_be_there
-    assert told([event("connected", "b", 7, version=1)], unclear).presence is not None
+    assert not told([an_event("connected", "b", 7, version=-1)], unclear).may_be_there
+    assert told([an_event("connected", "b", 7, version=1)], unclear).presence is not None
 
 
 def test_one_that_was_missing_is_there_again_once_it_shows_a_sign() -> None:
-    known = miss(told([event("connected", "a", 0)]), BEGIN_MS + 60_000)
+    known = miss(told([an_event("connected", "a", 0)]), BEGIN_MS + 60_000)
     assert (known.presence, known.may_be_there, known.has_left("a")) == (None, False, True)
-    assert told([event("subscribed", "a", 1, "public/a")], known).presence is None
-    found = told([event("subscribed", "a", 61, "public/a")], known)
+    assert told([an_event("subscribed", "a", 1, "public/a")], known).presence is None
+    found = told([an_event("subscribed", "a", 61, "public/a")], known)
     assert shown(found) == (True, BEGIN_MS, frozenset({"public/a"}))
 
 
 @given(
     st.lists(
         st.builds(
-            event,
+            an_event,
             st.sampled_from(("connected", "disconnected", "subscribed", "unsubscribed")),
             st.sampled_from("abcd"),
             st.integers(0, 9_000),
@@ -298,29 +284,29 @@ def test_what_cannot_have_happened_is_borne(events: list[LifecycleEvent]) -> Non
 
 
 def test_the_newest_fifty_channels_count() -> None:
-    one_each = [event("subscribed", "a", n, f"public/{n}") for n in range(MAX_CHANNELS + 9)]
+    one_each = [an_event("subscribed", "a", n, f"public/{n}") for n in range(MAX_CHANNELS + 9)]
     presence = told(one_each).presence
     assert presence is not None
     assert presence.channels == {f"public/{n}" for n in range(9, MAX_CHANNELS + 9)}
 
 
 def test_what_is_kept_of_a_client_is_bounded() -> None:
-    given_up = [event("unsubscribed", "a", n, f"public/{n}") for n in range(MAX_CHANGES + 9)]
+    given_up = [an_event("unsubscribed", "a", n, f"public/{n}") for n in range(MAX_CHANGES + 9)]
     assert len(told(given_up).visits[0].changes) == MAX_CHANGES
     count = 2 * MAX_VISITS
-    unclear = [event("subscribed", f"s{n}", n) for n in range(count)]
+    unclear = [an_event("subscribed", f"s{n}", n) for n in range(count)]
     found = told(unclear)
     assert (len(found.visits), len(found.past)) == (MAX_VISITS, MAX_VISITS)
-    visits = [event("connected", f"s{n}", 2 * n, version=n) for n in range(count)]
+    visits = [an_event("connected", f"s{n}", 2 * n, version=n) for n in range(count)]
     assert list(told(visits).past) == [f"s{n}" for n in range(MAX_VISITS - 1, count - 1)]
 
 
 def test_a_client_that_has_gone_is_remembered_for_an_hour() -> None:
-    there = observe(NOBODY, event("connected", "a", 0), BEGIN_MS)
+    there = observe(NOBODY, an_event("connected", "a", 0), BEGIN_MS)
     assert there.expires_at_ms == BEGIN_MS + 25 * HOUR_MS
-    gone = observe(there, event("disconnected", "a", 60), BEGIN_MS + MINUTE_MS)
+    gone = observe(there, an_event("disconnected", "a", 60), BEGIN_MS + MINUTE_MS)
     assert gone.expires_at_ms == BEGIN_MS + MINUTE_MS + HOUR_MS
     assert gone.has_left("a")
     assert not there.has_left("a")
-    back = observe(gone, event("connected", "b", 70, version=1), BEGIN_MS + 2 * MINUTE_MS)
+    back = observe(gone, an_event("connected", "b", 70, version=1), BEGIN_MS + 2 * MINUTE_MS)
     assert (back.has_left("a"), back.has_left("b")) == (True, False)
