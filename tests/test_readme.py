@@ -20,6 +20,7 @@ PAGES = (
     "PROTOCOL.md",
     "CHANGELOG.md",
     "docs/log.md",
+    "docs/presence.md",
     "infra/aws/COSTS.md",
     "infra/local/README.md",
 )
