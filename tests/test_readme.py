@@ -22,6 +22,7 @@ PAGES = (
     "SECURITY.md",
     "docs/cross_account.md",
     "docs/log.md",
+    "docs/presence.md",
     "infra/aws/COSTS.md",
     "infra/local/README.md",
 )

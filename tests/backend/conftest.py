@@ -1,4 +1,4 @@
-"""Update logs to test against, with a clock that only the test moves."""
+"""Update logs and stores of presence to test against, with a clock that only the test moves."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,12 +12,16 @@ import pytest
 from moto import mock_aws
 from sqlalchemy import Engine
 
+from backend.presence_doubles import World
 from bellwire.aws.dynamodb_log import DynamoDbLog
+from bellwire.aws.dynamodb_presence import DynamoDbPresence, create_presence_table
 from bellwire.aws.dynamodb_tables import Tables, create_tables
 from bellwire.fanout import PushableLog
+from bellwire.identity_ports import PresenceStore
 from bellwire.sql.engine import open_postgres, open_sqlite
 from bellwire.sql.log import SqlLog
-from bellwire.sql.tables import metadata
+from bellwire.sql.presence import SqlPresence
+from bellwire.sql.schema import metadata
 from postgres import running_postgres
 
 RETENTION_S = 3_600
@@ -96,14 +100,17 @@ def make_dynamodb_log(clock: Clock) -> Callable[[Tables], DynamoDbLog]:
 
 
 @pytest.fixture
-def dynamodb_log(
-    make_dynamodb_log: Callable[[Tables], DynamoDbLog], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[DynamoDbLog]:
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of moto's DynamoDB, without tables."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
-        client: Any = OneCallAtATime(boto3.client("dynamodb", region_name="us-east-1"))
-        yield make_dynamodb_log(create_tables(client, "bellwire-log", "bellwire-keyed"))
+        yield OneCallAtATime(boto3.client("dynamodb", region_name="us-east-1"))
+
+
+@pytest.fixture
+def dynamodb_log(make_dynamodb_log: Callable[[Tables], DynamoDbLog], dynamodb: Any) -> DynamoDbLog:
+    return make_dynamodb_log(create_tables(dynamodb, "bellwire-log", "bellwire-keyed"))
 
 
 @pytest.fixture(scope="session")
@@ -129,3 +136,36 @@ def log(request: pytest.FixtureRequest) -> PushableLog:
     ]
     found: PushableLog = request.getfixturevalue(name)
     return found
+
+
+@pytest.fixture
+def sqlite_presence(tmp_path: Path) -> Iterator[SqlPresence]:
+    engine = open_sqlite(tmp_path / "log.db", busy_timeout_ms=500)
+    yield SqlPresence(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_presence(postgres_url: str) -> Iterator[SqlPresence]:
+    engine = open_postgres(postgres_url, lock_timeout_ms=500)
+    yield SqlPresence(engine)
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def dynamodb_presence(dynamodb: Any) -> DynamoDbPresence:
+    create_presence_table(dynamodb, "bellwire-presence")
+    return DynamoDbPresence(dynamodb, "bellwire-presence")
+
+
+@pytest.fixture(params=["sqlite", "postgres", "dynamodb"])
+def presences(request: pytest.FixtureRequest) -> PresenceStore:
+    """Every store of presence, one after another."""
+    found: PresenceStore = request.getfixturevalue(f"{request.param}_presence")
+    return found
+
+
+@pytest.fixture
+def world(sqlite_presence: SqlPresence) -> World:
+    return World(sqlite_presence)
