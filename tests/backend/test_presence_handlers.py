@@ -11,7 +11,7 @@ from bellwire.channels import resolve_me
 from bellwire.errors import NotAllowed, Upstream
 from bellwire.handlers.edge import answer
 from bellwire.handlers.lifecycle import handle_lifecycle
-from bellwire.handlers.presence import handle_presence
+from bellwire.handlers.presence import answer_presence
 from bellwire.identity_ports import Person
 
 ROOM = "group/red/room"
@@ -70,7 +70,7 @@ def ask(
     readable = (f"user/{identity_id}/", "group/red/")
 
     def call(asked: Any, _deployment: Any) -> Any:
-        return handle_presence(
+        return answer_presence(
             asked,
             store=world.store,
             directory=world.directory,
@@ -134,7 +134,7 @@ def test_a_caller_without_an_identity_has_no_channels_of_their_own(world: World)
 
 def test_a_refusal_is_an_error_of_ours(world: World) -> None:
     with pytest.raises(NotAllowed, match="you may not read public/a"):
-        handle_presence(
+        answer_presence(
             {"rawQueryString": "channel=public/a"},
             store=world.store,
             directory=world.directory,

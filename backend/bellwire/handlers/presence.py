@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from bellwire.channels import check_channel
+from bellwire import access
+from bellwire.channels import check_channel, resolve_me
 from bellwire.errors import Malformed, NotAllowed
-from bellwire.handlers.edge import Event, Response, json_response, query_of
+from bellwire.handlers.edge import Deployment, Event, Response, json_response, query_of
+from bellwire.handlers.poll import reader_of
 from bellwire.identity_ports import Directory, PresenceStore
 from bellwire.presence import LookUp, PresentPerson, present_on
 from bellwire.wire_json import Json
@@ -13,7 +15,20 @@ from bellwire.wire_json import Json
 _PRIVATE: Final = {"cache-control": "private, no-store"}
 
 
-def handle_presence(
+def handle_presence(event: Event, deployment: Deployment) -> Response:
+    """Answer who is on a channel to who may read it. Raises as `answer_presence`."""
+    members, reader = deployment.require_members(), reader_of(event, deployment)
+    return answer_presence(
+        event,
+        store=members.presence,
+        directory=members.made_of.directory,
+        may_read=lambda channel: access.may_read(reader, channel, deployment.place),
+        resolve=lambda name: resolve_me(name, reader.identity_id),
+        namespaces=members.presence_namespaces,
+    )
+
+
+def answer_presence(
     event: Event,
     *,
     store: PresenceStore,

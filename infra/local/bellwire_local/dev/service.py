@@ -26,6 +26,7 @@ from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
+from bellwire_local.dev.attending import heal_forever, lifecycle_rule
 from bellwire_local.dev.deploying import Clients, Parts, make_broker, make_deployment
 from bellwire_local.dev.dev_endpoints import login_operation, make_dev_operation, make_signpost
 from bellwire_local.dev.emulating import emulate
@@ -113,6 +114,10 @@ class DevService:
             host=settings.host,
             dev=make_app(make_dev_operation(stand_in, settings.host, login_operation(login))),
         )
+        if deployment.members is not None:
+            stand_in.add_rule(lifecycle_rule(deployment.members, joining))
+            healing = asyncio.create_task(heal_forever(deployment.members))
+            until.push_async_callback(_cancel, healing)
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
         outbox = OutboxLoop(log, broker, fan_out, STAGE, self._log_path)
