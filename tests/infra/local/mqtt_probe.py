@@ -28,10 +28,12 @@ class Probe:
             reconnect_on_failure=False,
         )
         self._paho.ws_set_options(path=f"{signed.path}?{signed.query}")
-        self._paho.on_connect = lambda *a: self._answers.put(not a[3].is_failure)
-        self._paho.on_subscribe = lambda *a: self._answers.put(not a[3][0].is_failure)
-        self._paho.on_message = lambda _c, _u, m: self.messages.put((m.topic, bytes(m.payload)))
-        self._paho.on_disconnect = lambda *_: self._answers.put(False)  # noqa: FBT003 - the answer
+        # Without `self` in them: a cycle would leave paho's sockets to the garbage collector.
+        answers, messages = self._answers, self.messages
+        self._paho.on_connect = lambda *a: answers.put(not a[3].is_failure)
+        self._paho.on_subscribe = lambda *a: answers.put(not a[3][0].is_failure)
+        self._paho.on_message = lambda _c, _u, m: messages.put((m.topic, bytes(m.payload)))
+        self._paho.on_disconnect = lambda *_: answers.put(False)  # noqa: FBT003 - the answer
         self._paho.connect(signed.hostname or "", signed.port or 80)
         self._paho.loop_start()
         self.is_connected = self._answers.get(timeout=DEADLINE_S)
