@@ -1,5 +1,4 @@
-"""The use cases of presence: taking in what AWS IoT tells of clients, telling who is there, asking
-the broker where nobody told.
+"""The use cases of presence: take in what AWS IoT tells, tell who is there, ask about the silent.
 
 How evidence becomes an answer is `attendance`'s.
 """
