@@ -6,6 +6,7 @@
 import { Channel } from "./channel.ts";
 import { TextQueue } from "./io/gzip.ts";
 import { poll } from "./io/poller.ts";
+import { fetchPresence, type Present } from "./io/presence.ts";
 import { fetchSession, type OpenedSession } from "./io/session.ts";
 import { signUrl } from "./io/signing.ts";
 import { Socket } from "./io/socket.ts";
@@ -101,6 +102,17 @@ export class Client {
   /** Become a guest again: private channels tell `not_allowed` and rest until the next login. */
   logout(): void {
     if (this.#token !== null) this.#become(null);
+  }
+
+  /**
+   * Return who follows a channel by push at the moment, the longest there first.
+   *
+   * @throws BellwireError `not_allowed` when the channel may not be read or its namespace has no
+   * presence; `unauthenticated` for a private one while `identity` is null.
+   */
+  async presence(channel: string): Promise<readonly Present[]> {
+    const needsToken = !isPublic(channel) || this.#connection.lines.public.needsToken;
+    return fetchPresence(this.#options.url, channel, this.#bearer(needsToken));
   }
 
   /** Listen; the function returned ends it. */

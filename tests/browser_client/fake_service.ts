@@ -33,6 +33,7 @@ export class FakeService {
     if (pathname === "/v1/config") return { body: this.config() };
     if (pathname === "/v1/session") return this.#openSession(asked);
     if (pathname === "/v1/updates") return this.#answerPoll(asked, searchParams);
+    if (pathname === "/v1/presence") return this.#tellPresence(asked, searchParams);
     return this.#answerCognito(asked);
   };
 
@@ -82,6 +83,15 @@ export class FakeService {
       : { e: EPOCH, f: 1, l: 1, recovered: false, state: { cpu: 1 }, u: [] };
     const channels = Object.fromEntries(names.map((name) => [name, part]));
     return { body: { v: 1, cursor: "c", poll_after_ms: 20, more: false, channels } };
+  }
+
+  #tellPresence(asked: Asked, query: URLSearchParams): Reply {
+    const channel = query.get("channel");
+    if (!channel?.startsWith("public/") && !this.#holds(asked)) {
+      return refuse(401, "unauthenticated", asked);
+    }
+    const alice = { identity_id: "us-east-1:alice", user: "alice", connections: 1, since: 7 };
+    return { body: { v: 1, channel, present: [alice] } };
   }
 
   #holds(asked: Asked): boolean {

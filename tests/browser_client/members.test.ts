@@ -119,6 +119,8 @@ describe("a member", () => {
     await until(client, "live");
     expect(host).toEqual([["set", "cpu", 1], { cpu: 1 }]);
     expect(errors).toEqual([]);
+    expect(await client.presence("public/host")).toHaveLength(1);
+    expect(bearerOf(askedFor("/v1/presence")[0] as never)).toBe(`hush-session-1-of-${BOB}`);
   });
 
   it("follows by polls where no socket opens", async () => {
@@ -245,6 +247,8 @@ describe("another login", () => {
     arrive("hush-login-of-alice");
     await vi.waitUntil(() => arrived.length === 2);
     expect(client.identity?.id).toBe(BOB);
+    await client.presence("group/red/room");
+    expect(askedFor("/v1/presence").map(bearerOf)).toEqual([`hush-session-1-of-${BOB}`]);
     expect(broker.sockets).toHaveLength(1);
   });
 
@@ -312,6 +316,28 @@ describe("a guest", () => {
   });
 });
 
+describe("presence", () => {
+  it("is asked with the session's token", async () => {
+    const client = open({ token: "hush-login-of-alice" });
+    await expect(client.presence("group/red/room")).rejects.toMatchObject({
+      code: "unauthenticated",
+    });
+    await until(client, "live");
+    expect(await client.presence("group/red/room")).toMatchObject([{ user: "alice" }]);
+    const bearers = askedFor("/v1/presence").map(bearerOf);
+    expect(bearers).toEqual([undefined, `hush-session-1-of-${ALICE}`]);
+  });
+
+  it("is asked without one by a guest, at once after a logout too", async () => {
+    const client = open({ token: "hush-login-of-alice" });
+    await until(client, "live");
+    client.logout();
+    expect(await client.presence("public/host")).toHaveLength(1);
+    await expect(client.presence("group/red/room")).rejects.toThrow();
+    expect(askedFor("/v1/presence").map(bearerOf)).toEqual([undefined, undefined]);
+  });
+});
+
 /** Write out whatever a debug hook could look at. */
 function spell(what: unknown): string {
   return JSON.stringify(what, (_, value) => {
@@ -331,6 +357,7 @@ it("tells no secret: not in events, errors or URLs other than the signed one", a
   for (let session = 1; session < 9; session++) {
     service.revoked.add(`hush-session-${session}-of-${ALICE}`);
   }
+  told.push(spell(await client.presence("group/red/room").catch((error) => error)));
   client.channel("group/red/room");
   await nextError(client);
   client.login("hush-login-of-nobody");
