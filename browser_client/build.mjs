@@ -61,12 +61,12 @@ async function buildClient() {
 
 async function buildDashboard() {
   const source = join(here, "dashboard");
-  const names = await readdir(source).catch(() => []);
+  const names = await readdir(source);
   const target = join(dist, "dashboard");
   await mkdir(target, { recursive: true });
-  if (names.includes("main.ts")) {
-    const outfile = join(target, "main.js");
-    const entryPoints = [join(source, "main.ts")];
+  for (const page of ["main", "people"]) {
+    const outfile = join(target, `${page}.js`);
+    const entryPoints = [join(source, `${page}.ts`)];
     await build({ ...shared, entryPoints, outfile, plugins: [clientOfThePage] });
   }
   for (const name of names.filter((one) => /\.(html|css|svg)$/.test(one))) {
