@@ -62,7 +62,8 @@ class Bearers:
             channels = tuple(str(channel) for channel in claims["channels"])
             return Bearer(str(claims["sub"]), int(claims["iat"]), channels)
         claims = verify(token, self._pool_keys, self._pool_tokens, now_s)
-        if AUTHENTICATED not in claims.get("amr", ()):
+        methods = claims.get("amr")
+        if not isinstance(methods, list) or AUTHENTICATED not in methods:
             raise Unauthenticated("the token is a guest's: poll public channels without one")
         return Bearer(str(claims["sub"]), int(claims["iat"]))
 
