@@ -22,6 +22,8 @@ PAGES = (
     "docs/log.md",
     "infra/aws/COSTS.md",
     "infra/local/README.md",
+    "iot_policies/README.md",
+    "iot_policies/TRUTH_TABLE.md",
 )
 COMMANDS = [block for block in blocks("README.md", "sh") if ".venv/bin/" in block]
 
