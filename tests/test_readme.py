@@ -25,6 +25,8 @@ PAGES = (
     "docs/presence.md",
     "infra/aws/COSTS.md",
     "infra/local/README.md",
+    "iot_policies/README.md",
+    "iot_policies/TRUTH_TABLE.md",
 )
 COMMANDS = [block for block in blocks("README.md", "sh") if ".venv/bin/" in block]
 

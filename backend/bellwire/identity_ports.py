@@ -69,6 +69,15 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """AWS credentials of whatever kind; long-lived ones come without a session token."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Vouched:
     """An identity, and the token by which it is believed; `expires_at_s` in s since 1970."""
 

@@ -30,7 +30,12 @@ from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.dev.attending import lifecycle_rule, now_ms
 from bellwire_local.dev.deploying import Clients, Parts, make_broker, make_deployment
-from bellwire_local.dev.dev_endpoints import login_operation, make_dev_operation, make_signpost
+from bellwire_local.dev.dev_endpoints import (
+    credentials_operation,
+    login_operation,
+    make_dev_operation,
+    make_signpost,
+)
 from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.front import JOINING, Front, Threads
 from bellwire_local.dev.gate import Gate
@@ -110,13 +115,15 @@ class DevService:
             Parts(clients, engine, log, fan_out, login, self._pool, web_url)
         )
         key = until.enter_context(_left_key(web.getsockname()[1]))
+        credentials = credentials_of_roles(stand_in, self._roles)
+        more = {**login_operation(login), **credentials_operation(credentials, key)}
         front = Front(
             deployment,
             gate=Gate(key, stand_in.make_api_authorizer(PLACE.api_id)),
             origin=web_url,
             threads=Threads(reading, writing, joining),
             host=settings.host,
-            dev=make_app(make_dev_operation(stand_in, settings.host, login_operation(login))),
+            dev=make_app(make_dev_operation(stand_in, settings.host, more)),
         )
         if deployment.members is not None:
             self._watch_presence(stand_in, deployment.members, SqlPresence(engine), joining)
@@ -133,7 +140,7 @@ class DevService:
             identity_pool_id=stand_in.identity_pool_id,
             job=credentials_to_wire(stand_in.credentials_for("publisher_role", "job")),
             operator=credentials_to_wire(stand_in.credentials_for("operator_role", "operator")),
-            credentials=credentials_of_roles(stand_in, self._roles),
+            credentials=credentials,
             pid=os.getpid(),
             iot_tls_url=stand_in.iot_tls_url,
             ca_path=stand_in.ca_path,
