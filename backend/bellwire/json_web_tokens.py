@@ -13,6 +13,9 @@ import jwt
 from bellwire.errors import Internal, Unauthenticated
 
 MAX_CHARACTERS: Final = 16_384
+LAST_S: Final = 2**53
+"""The latest time that a number of JSON tells to the second. Source: RFC 8259, section 6."""
+
 MIN_SECRET_BYTES: Final = 32
 """Source: RFC 7518, section 3.2: a key as long as the hash, which is SHA-256's at least."""
 
@@ -157,7 +160,8 @@ def _check_times(claims: Claims, leeway_s: int, now_s: float) -> None:
 
 def _time_of(claims: Claims, name: str, default_s: float) -> float:
     value = claims.get(name, default_s)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= LAST_S:  # nor is NaN
         raise Unauthenticated(f"expected {name} of the token to be a number of seconds")
     return float(value)
 
