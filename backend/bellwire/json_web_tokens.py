@@ -136,6 +136,8 @@ def read_header(token: str) -> Mapping[str, Any]:
         raise Unauthenticated(
             f"expected a token of at most {MAX_CHARACTERS} characters, found {len(token)}"
         )
+    if not token.isascii():
+        raise Unauthenticated("expected a JSON Web Token, found letters that are in none")
     try:
         return jwt.get_unverified_header(token)
     except jwt.InvalidTokenError as error:
@@ -144,6 +146,8 @@ def read_header(token: str) -> Mapping[str, Any]:
 
 def read_unverified(token: str) -> Claims | None:
     """Read the claims of a token that somebody else is to check; None: it is no such token."""
+    if not token.isascii():
+        return None
     try:
         claims: Claims = jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError:

@@ -276,6 +276,13 @@ def test_what_is_no_token_is_refused(token: str) -> None:
     read_unverified(token)
 
 
+def test_half_a_character_is_no_token() -> None:
+    for token in ("\ud800.a.b", "e30.e30.\ud800"):
+        with pytest.raises(Unauthenticated, match="expected a JSON Web Token"):
+            check(token)
+        assert read_unverified(token) is None
+
+
 def test_a_huge_token_is_refused_before_it_is_read() -> None:
     fitting = signed(x="y" * (MAX_CHARACTERS // 4 * 3 - 400))
     assert len(fitting) <= MAX_CHARACTERS
