@@ -16,10 +16,11 @@ MAX_CHARACTERS: Final = 16_384
 LAST_S: Final = 2**53
 """The latest time that a number of JSON tells to the second. Source: RFC 8259, section 6."""
 
-MIN_SECRET_BYTES: Final = 32
-"""Source: RFC 7518, section 3.2: a key as long as the hash, which is SHA-256's at least."""
+HASH_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""How long a secret has to be. Source: RFC 7518, section 3.2: as long as the hash."""
 
-SYMMETRIC: Final = ("HS256", "HS384", "HS512")
+MIN_SECRET_BYTES: Final = min(HASH_BYTES.values())
+SYMMETRIC: Final = tuple(HASH_BYTES)
 ASYMMETRIC: Final = (
     "RS256",
     "RS384",
@@ -55,9 +56,7 @@ class Keys(Protocol):
 
 
 class SharedSecret:
-    """A secret that issuer and verifier share, 32 bytes at least."""
-
-    algorithms = SYMMETRIC
+    """A secret that issuer and verifier share, 32 bytes at least; 48 or 64 for larger hashes."""
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) < MIN_SECRET_BYTES:
@@ -66,6 +65,7 @@ class SharedSecret:
                 f" {len(secret)}"
             )
         self._secret = secret
+        self.algorithms = tuple(name for name, size in HASH_BYTES.items() if size <= len(secret))
 
     def find(self, key_id: str | None) -> bytes:  # noqa: ARG002 - the one key there is
         """See `Keys.find`."""

@@ -112,7 +112,8 @@ def test_a_token_for_somebody_else_is_refused(claims: dict[str, Any], why: str) 
 
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
 def test_a_time_that_is_none_is_refused(name: str) -> None:
-    for value in (True, False, "1795421063", [1_795_421_063], {"s": 1}, float("nan")):
+    values: list[Any] = [True, False, "1795421063", [1_795_421_063], {"s": 1}, float("nan")]
+    for value in values:
         with pytest.raises(Unauthenticated, match=rf"expected {name} of the token to be a number"):
             check(signed(**{name: value}))
 
@@ -120,7 +121,8 @@ def test_a_time_that_is_none_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
 def test_a_time_beyond_all_time_is_refused(name: str) -> None:
     """A token that ends at Infinity would never end."""
-    for value in (float("inf"), float("-inf"), 10**400, -(10**400), 2**53 + 2, 1e300):
+    values: list[Any] = [float("inf"), float("-inf"), 10**400, -(10**400), 2**53 + 2, 1e300]
+    for value in values:
         with pytest.raises(Unauthenticated, match=rf"expected {name} of the token to be a number"):
             check(signed(**{name: value}))
 
@@ -322,6 +324,21 @@ def test_a_refusal_shows_nothing_of_the_token() -> None:
             check(token)
         assert "ann-the-secret" not in refused.value.message
         assert token[-20:] not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "algorithms"),
+    [(32, ("HS256",)), (48, ("HS256", "HS384")), (64, ("HS256", "HS384", "HS512"))],
+)
+def test_a_secret_is_for_the_hashes_that_it_is_long_enough_for(
+    size_bytes: int, algorithms: tuple[str, ...]
+) -> None:
+    """RFC 7518, section 3.2."""
+    secret = hashlib.shake_128(b"x").digest(size_bytes)
+    assert SharedSecret(secret).algorithms == algorithms
+    for algorithm in algorithms:
+        token = jwt.encode(CLAIMS, secret, algorithm)
+        assert verify(token, SharedSecret(secret), EXPECTED, NOW_S)["sub"] == "ann"
 
 
 def test_a_short_secret_is_refused_at_the_start() -> None:
