@@ -96,12 +96,12 @@ def _read_keys(body: bytes) -> dict[str | None, jwt.PyJWK]:
     try:
         listed: Any = json.loads(body)["keys"]
         usable = [key for key in listed if key["kty"] in KINDS and key.get("use", "sig") == "sig"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Upstream(f"expected a JSON Web Key Set, found {body[:80]!r}") from error
     keys: dict[str | None, jwt.PyJWK] = {}
     for key in usable:
         try:
             keys[key.get("kid")] = jwt.PyJWK.from_dict(key)
-        except jwt.PyJWTError as error:
-            logger.warning("a key of the issuer cannot be used: %s", error)
+        except (jwt.PyJWTError, NotImplementedError, TypeError) as error:
+            logger.warning("a key of the issuer cannot be used: %.200s", error)
     return keys
