@@ -13,10 +13,14 @@ import jwt
 from bellwire.errors import Internal, Unauthenticated
 
 MAX_CHARACTERS: Final = 16_384
-MIN_SECRET_BYTES: Final = 32
-"""Source: RFC 7518, section 3.2: a key as long as the hash, which is SHA-256's at least."""
+LAST_S: Final = 2**53
+"""The latest time that a number of JSON tells to the second. Source: RFC 8259, section 6."""
 
-SYMMETRIC: Final = ("HS256", "HS384", "HS512")
+HASH_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""How long a secret has to be. Source: RFC 7518, section 3.2: as long as the hash."""
+
+MIN_SECRET_BYTES: Final = min(HASH_BYTES.values())
+SYMMETRIC: Final = tuple(HASH_BYTES)
 ASYMMETRIC: Final = (
     "RS256",
     "RS384",
@@ -55,9 +59,7 @@ class Keys(Protocol):
 
 
 class SharedSecret:
-    """A secret that issuer and verifier share, 32 bytes at least."""
-
-    algorithms = SYMMETRIC
+    """A secret that issuer and verifier share, 32 bytes at least; 48 or 64 for larger hashes."""
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) < MIN_SECRET_BYTES:
@@ -66,6 +68,7 @@ class SharedSecret:
                 f" {len(secret)}"
             )
         self._secret = secret
+        self.algorithms = tuple(name for name, size in HASH_BYTES.items() if size <= len(secret))
 
     def find(self, key_id: str | None, algorithm: str) -> bytes:  # noqa: ARG002 - the only key
         """See `Keys.find`."""
@@ -137,6 +140,8 @@ def read_header(token: str) -> Mapping[str, Any]:
         raise Unauthenticated(
             f"expected a token of at most {MAX_CHARACTERS} characters, found {len(token)}"
         )
+    if not token.isascii():
+        raise Unauthenticated("expected a JSON Web Token, found letters that are in none")
     try:
         return jwt.get_unverified_header(token)
     except jwt.InvalidTokenError as error:
@@ -145,6 +150,8 @@ def read_header(token: str) -> Mapping[str, Any]:
 
 def read_unverified(token: str) -> Claims | None:
     """Read the claims of a token that somebody else is to check; None: it is no such token."""
+    if not token.isascii():
+        return None
     try:
         claims: Claims = jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError:
@@ -161,7 +168,8 @@ def _check_times(claims: Claims, leeway_s: int, now_s: float) -> None:
 
 def _time_of(claims: Claims, name: str, default_s: float) -> float:
     value = claims.get(name, default_s)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= LAST_S:  # nor is NaN
         raise Unauthenticated(f"expected {name} of the token to be a number of seconds")
     return float(value)
 

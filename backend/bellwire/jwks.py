@@ -116,15 +116,16 @@ def _is_for(key: _Key, algorithm: str) -> bool:
 def _read_keys(body: bytes) -> dict[str | None, _Key]:
     try:
         listed: Any = json.loads(body)["keys"]
-        usable = [one for one in listed if one["kty"] in FAMILIES and one.get("use") != "enc"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        usable = [
+            one for one in listed if one["kty"] in tuple(FAMILIES) and one.get("use") != "enc"
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Upstream(f"expected a JSON Web Key Set, found {body[:80]!r}") from error
     keys: dict[str | None, _Key] = {}
     for one in usable:
         try:
-            key = jwt.PyJWK.from_dict(one).key
-        except jwt.PyJWTError as error:
-            logger.warning("a key of the issuer cannot be used: %s", error)
-        else:
-            keys[one.get("kid")] = _Key(key, one["kty"], one.get("alg"))
+            key = _Key(jwt.PyJWK.from_dict(one).key, one["kty"], one.get("alg"))
+            keys[one.get("kid")] = key
+        except (jwt.PyJWTError, NotImplementedError, TypeError) as error:
+            logger.warning("a key of the issuer cannot be used: %.200s", error)
     return keys

@@ -7,15 +7,14 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as make_ec_key
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from bellwire.bearers import POOL_ISSUER, Bearer, Bearers
-from bellwire.errors import BellwireError, Internal, Malformed, Unauthenticated, Upstream
+from bellwire.errors import BellwireError, Malformed, Unauthenticated, Upstream
 from bellwire.json_web_tokens import SharedSecret
-from bellwire.jwks import WAIT_S, JwksKeys
+from bellwire.jwks import JwksKeys
 from bellwire.logins import Login, Logins, OwnLogin, Provider
 
 NOW_S = 1_795_881_900.0
@@ -85,7 +84,7 @@ def test_other_claims_can_be_chosen() -> None:
         (lambda: "", "expected a JSON Web Token"),
         (lambda: "a.b.c", "expected a JSON Web Token"),
         (lambda: "x" * 20_000, "at most 16384 characters, found 20000"),
-        (lambda: raw({"alg": "none"}, CLAIMS), "signed by HS256 or HS384 or HS512, found 'none'"),
+        (lambda: raw({"alg": "none"}, CLAIMS), "signed by HS256, found 'none'"),
         (lambda: raw({"alg": "NONE", "typ": "JWT"}, CLAIMS), "found 'NONE'"),
         (lambda: raw({"typ": "JWT"}, CLAIMS), "found 'None'"),
         (lambda: raw({"alg": ["HS256"]}, CLAIMS), "expected a"),
@@ -97,7 +96,7 @@ def test_other_claims_can_be_chosen() -> None:
         (lambda: with_secret(exp=NOW_S - 31), "the token has expired: log in again"),
         (lambda: with_secret(nbf=NOW_S + 31), "from the future"),
         (lambda: with_secret(iat=NOW_S + 31), "from the future"),
-        (lambda: with_secret(iat=float("inf")), "from the future"),
+        (lambda: with_secret(iat=float("inf")), "expected iat of the token to be a number"),
         (lambda: with_secret(exp="soon"), "expected exp of the token to be a number"),
         (lambda: with_secret(exp=True), "expected exp of the token to be a number"),
         (lambda: with_secret(exp=float("nan")), "expected exp of the token to be a number"),
@@ -131,29 +130,6 @@ def test_a_leeway_is_given_to_other_clocks() -> None:
     assert LOGINS.read(with_secret(iat=NOW_S + 29), NOW_S).user == "alice"
 
 
-def test_a_short_secret_is_none() -> None:
-    with pytest.raises(Internal, match="at least 32 bytes, found 31"):
-        SharedSecret(b"s" * 31)
-
-
-def test_a_public_key_is_no_shared_secret() -> None:
-    """What once broke many: HMAC with the issuer's public key, which everybody knows."""
-    issuer = Issuer(jwk(RSA, "one"))
-    logins = Logins(OwnLogin(issuer.verifier(), "app", "bellwire"))
-    public = RSA.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    signed = {**CLAIMS, "sub": "mallory"}
-    header, claims = (raw({"alg": "HS256", "kid": "one"}, signed)).split(".")[:2]
-    import hmac  # noqa: PLC0415 - PyJWT itself refuses to make such a token
-
-    signature = hmac.digest(public, f"{header}.{claims}".encode(), "sha256")
-    token = f"{header}.{claims}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
-    with pytest.raises(Unauthenticated, match="found 'HS256'"):
-        logins.read(token, NOW_S)
-    assert issuer.fetched == 0
-
-
 @pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256"])
 def test_a_login_by_public_key(algorithm: str) -> None:
     logins = Logins(OwnLogin(Issuer(jwk(RSA, "one")).verifier(), "app", "bellwire"))
@@ -175,64 +151,6 @@ def test_a_key_is_for_the_algorithm_that_its_issuer_says() -> None:
     assert logins.read(jwt.encode(CLAIMS, RSA, "RS256", {"kid": "one"}), NOW_S).user == "alice"
     with pytest.raises(Unauthenticated, match="not for the algorithm"):
         logins.read(jwt.encode(CLAIMS, RSA, "RS512", {"kid": "one"}), NOW_S)
-
-
-def test_keys_rotate() -> None:
-    old, new = RSA, generate_private_key(public_exponent=65_537, key_size=2048)
-    issuer = Issuer(jwk(old, "old"))
-    keys = issuer.verifier()
-    assert keys.find("old", "RS256")
-    issuer.keys = [jwk(new, "new")]
-    issuer.now_s += WAIT_S
-    assert keys.find("new", "RS256")
-    with pytest.raises(Unauthenticated, match="a key that its issuer does not list"):
-        keys.find("old", "RS256")
-    assert issuer.fetched == 2
-
-
-def test_made_up_keys_do_not_make_a_request_each() -> None:
-    issuer = Issuer(jwk(RSA, "one"))
-    keys = issuer.verifier()
-    keys.find("one", "RS256")
-    for number in range(1000):
-        with pytest.raises(Unauthenticated):
-            keys.find(f"made up {number}", "RS256")
-    assert issuer.fetched == 1
-    issuer.now_s += WAIT_S
-    with pytest.raises(Unauthenticated):
-        keys.find("made up", "RS256")
-    assert issuer.fetched == 2
-
-
-def test_an_issuer_that_is_down_is_done_without() -> None:
-    issuer = Issuer(jwk(RSA, "one"))
-    issuer.is_down = True
-    keys = issuer.verifier()
-    with pytest.raises(Upstream):
-        keys.find("one", "RS256")
-    issuer.is_down = False
-    assert keys.find("one", "RS256")
-    issuer.is_down, issuer.now_s = True, issuer.now_s + 4_000
-    assert keys.find("one", "RS256")
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"keys":7}', b'{"keys":[{}]}', b'{"keys":["a"]}', b"<html>"]
-)
-def test_what_is_no_key_set_is_told(body: bytes) -> None:
-    with pytest.raises(Upstream, match="expected a JSON Web Key Set"):
-        JwksKeys(lambda: body, lambda: 0.0).find("one", "RS256")
-
-
-def test_keys_that_cannot_be_used_are_passed_over() -> None:
-    symmetric = {"kty": "oct", "kid": "secret", "k": "c2VjcmV0"}
-    broken = {"kty": "RSA", "kid": "broken", "n": "x", "e": "!"}
-    issuer = Issuer(symmetric, broken, jwk(RSA, "enc", use="enc"), jwk(RSA, None))
-    keys = issuer.verifier()
-    assert keys.find(None, "RS256")
-    for key_id in ("secret", "broken", "enc"):
-        with pytest.raises(Unauthenticated):
-            keys.find(key_id, "RS256")
 
 
 def test_a_provider_is_known_by_its_issuer() -> None:
