@@ -155,6 +155,15 @@ def test_a_token_that_names_no_key_is_for_the_only_one(clock: Clock) -> None:
         two.find(None)
 
 
+def test_tokens_that_name_no_key_do_not_make_a_request_each(clock: Clock) -> None:
+    listed = Listed(listing(jwk_of(KEY, "one")))
+    keys = JwksKeys(listed.fetch, clock.monotonic_s)
+    for _ in range(20):
+        keys.find(None)
+        clock.advance(WAIT_S)
+    assert listed.asked == 1
+
+
 KINDS: dict[str, tuple[Any, Any]] = {
     "ES256": (ECAlgorithm, ec.generate_private_key(ec.SECP256R1())),
     "ES384": (ECAlgorithm, ec.generate_private_key(ec.SECP384R1())),
@@ -286,9 +295,33 @@ def test_an_issuer_that_breaks_off_is_told() -> None:
             fetch_from(f"http://127.0.0.1:{server.getsockname()[1]}/")()
 
 
-def test_many_at_once_ask_once(clock: Clock) -> None:
+def test_a_slow_issuer_holds_up_nobody_whose_key_is_known(clock: Clock) -> None:
     listed = Listed(listing(jwk_of(KEY, "one")))
     keys = JwksKeys(listed.fetch, clock.monotonic_s)
+    found = keys.find("one")
+    is_asked, may_answer = threading.Event(), threading.Event()
+    listed.before = [is_asked.set, lambda: may_answer.wait(10)]
+    clock.advance(FRESH_S)
+    with ThreadPoolExecutor(1) as pool:
+        stranger = pool.submit(keys.find, "made-up")
+        assert is_asked.wait(10)
+        assert keys.find("one") is found
+        assert keys.find("one") is found
+        assert not stranger.done()
+        may_answer.set()
+        with pytest.raises(Unauthenticated):
+            stranger.result(10)
+    assert listed.asked == 2
+
+
+def test_many_at_once_ask_once_and_all_wait_for_the_answer(clock: Clock) -> None:
+    listed = Listed(listing(jwk_of(KEY, "one")))
+    keys = JwksKeys(listed.fetch, clock.monotonic_s)
+    is_asked, may_answer = threading.Event(), threading.Event()
+    listed.before = [is_asked.set, lambda: may_answer.wait(10)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: keys.find("one"), range(64)))
-    assert len({id(key) for key in found}) == listed.asked == 1
+        waiting = [pool.submit(keys.find, "one") for _ in range(64)]
+        assert is_asked.wait(10)
+        may_answer.set()
+        found = {id(waiter.result(10)) for waiter in waiting}
+    assert len(found) == listed.asked == 1
