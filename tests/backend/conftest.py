@@ -1,4 +1,4 @@
-"""Update logs to test against, with a clock that only the test moves."""
+"""Update logs and directories to test against, with a clock that only the test moves."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,9 +12,12 @@ import pytest
 from moto import mock_aws
 from sqlalchemy import Engine
 
+from bellwire.aws.dynamodb_directory import DynamoDbDirectory, create_directory_table
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_tables import Tables, create_tables
 from bellwire.fanout import PushableLog
+from bellwire.identity_ports import Directory
+from bellwire.sql.directory import SqlDirectory
 from bellwire.sql.engine import open_postgres, open_sqlite
 from bellwire.sql.log import SqlLog
 from bellwire.sql.tables import metadata
@@ -75,10 +78,15 @@ def make_sql_log(engine: Engine, clock: Clock) -> SqlLog:
 
 
 @pytest.fixture
-def sql_log(tmp_path: Path, clock: Clock) -> Iterator[SqlLog]:
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
     engine = open_sqlite(tmp_path / "log.db", busy_timeout_ms=500)
-    yield make_sql_log(engine, clock)
+    yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def sql_log(sqlite: Engine, clock: Clock) -> SqlLog:
+    return make_sql_log(sqlite, clock)
 
 
 @pytest.fixture
@@ -96,14 +104,17 @@ def make_dynamodb_log(clock: Clock) -> Callable[[Tables], DynamoDbLog]:
 
 
 @pytest.fixture
-def dynamodb_log(
-    make_dynamodb_log: Callable[[Tables], DynamoDbLog], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[DynamoDbLog]:
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of a DynamoDB without tables."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
-        client: Any = OneCallAtATime(boto3.client("dynamodb", region_name="us-east-1"))
-        yield make_dynamodb_log(create_tables(client, "bellwire-log", "bellwire-keyed"))
+        yield OneCallAtATime(boto3.client("dynamodb", region_name="us-east-1"))
+
+
+@pytest.fixture
+def dynamodb_log(make_dynamodb_log: Callable[[Tables], DynamoDbLog], dynamodb: Any) -> DynamoDbLog:
+    return make_dynamodb_log(create_tables(dynamodb, "bellwire-log", "bellwire-keyed"))
 
 
 @pytest.fixture(scope="session")
@@ -114,11 +125,16 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_log(postgres_url: str, clock: Clock) -> Iterator[SqlLog]:
+def postgres(postgres_url: str) -> Iterator[Engine]:
     engine = open_postgres(postgres_url, lock_timeout_ms=500)
-    yield make_sql_log(engine, clock)
+    yield engine
     metadata.drop_all(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def postgres_log(postgres: Engine, clock: Clock) -> SqlLog:
+    return make_sql_log(postgres, clock)
 
 
 @pytest.fixture(params=["sqlite", "postgres", "dynamodb"])
@@ -129,3 +145,13 @@ def log(request: pytest.FixtureRequest) -> PushableLog:
     ]
     found: PushableLog = request.getfixturevalue(name)
     return found
+
+
+@pytest.fixture(params=["sqlite", "postgres", "dynamodb"])
+def directory(request: pytest.FixtureRequest) -> Directory:
+    """Every directory, one after another."""
+    store = request.getfixturevalue(request.param)
+    if request.param != "dynamodb":
+        return SqlDirectory(store)
+    create_directory_table(store, "bellwire-people")
+    return DynamoDbDirectory(store, "bellwire-people")
