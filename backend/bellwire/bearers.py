@@ -15,6 +15,7 @@ from bellwire.json_web_tokens import (
     Keys,
     SharedSecret,
     read_header,
+    read_issue_time,
     sign,
     verify,
 )
@@ -60,12 +61,11 @@ class Bearers:
         if read_header(token).get("alg") in SYMMETRIC:
             claims = verify(token, self._own_keys, self._own_tokens, now_s)
             channels = tuple(str(channel) for channel in claims["channels"])
-            return Bearer(str(claims["sub"]), int(claims["iat"]), channels)
+            return Bearer(str(claims["sub"]), read_issue_time(claims), channels)
         claims = verify(token, self._pool_keys, self._pool_tokens, now_s)
-        methods = claims.get("amr")
-        if not isinstance(methods, list) or AUTHENTICATED not in methods:
+        if not has_logged_in(claims.get("amr")):
             raise Unauthenticated("the token is a guest's: poll public channels without one")
-        return Bearer(str(claims["sub"]), int(claims["iat"]))
+        return Bearer(str(claims["sub"]), read_issue_time(claims))
 
     def sign(
         self, identity_id: str, channels: Sequence[str], *, issued_at_s: int, lifetime_s: int
@@ -80,3 +80,11 @@ class Bearers:
             "channels": list(channels),
         }
         return sign(claims, self._secret)
+
+
+def has_logged_in(methods: object) -> bool:
+    """Tell a member from a guest by the pool's `amr`, e.g. `["authenticated", "login.example"]`.
+
+    Source: Cognito guide, role-trust-and-permissions.
+    """
+    return isinstance(methods, list) and AUTHENTICATED in methods

@@ -159,6 +159,15 @@ def read_unverified(token: str) -> Claims | None:
     return claims
 
 
+def read_issue_time(claims: Claims) -> int:
+    """Read when a token was issued, in whole s since 1970.
+
+    Raises:
+        Unauthenticated: it does not tell.
+    """
+    return int(_time_of(claims, "iat", None))
+
+
 def _check_times(claims: Claims, leeway_s: int, now_s: float) -> None:
     if now_s >= _time_of(claims, "exp", now_s) + leeway_s:
         raise Unauthenticated("the token has expired: log in again")
@@ -166,7 +175,7 @@ def _check_times(claims: Claims, leeway_s: int, now_s: float) -> None:
         raise Unauthenticated("the token is from the future: is a clock wrong?")
 
 
-def _time_of(claims: Claims, name: str, default_s: float) -> float:
+def _time_of(claims: Claims, name: str, default_s: float | None) -> float:
     value = claims.get(name, default_s)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not abs(value) <= LAST_S:  # nor is NaN

@@ -60,35 +60,44 @@ class JwksKeys:
         self._fetched_s = self._tried_s = float("-inf")
 
     def find(self, key_id: str | None, algorithm: str) -> object:
-        """See `Keys.find`; a token that names no key is for the only one there is."""
-        key = self._find(key_id)
+        """See `Keys.find`; a token that names no key is for the only one there is.
+
+        One caller fetches; only those whose key is not known yet wait for it.
+        """
+        is_known = _choose(self._keys, key_id) is not None
+        if self._is_due(is_known=is_known) and self._lock.acquire(blocking=not is_known):
+            try:
+                if self._is_due(is_known=is_known):  # nobody has just done it
+                    self._refresh()
+            finally:
+                self._lock.release()
+        key = _choose(self._keys, key_id)
+        if key is None:
+            raise Unauthenticated("the token is signed with a key that its issuer does not list")
         if not _is_for(key, algorithm):
             raise Unauthenticated("the token's key is not for the algorithm that it is signed with")
         return key.key
 
-    def _find(self, key_id: str | None) -> _Key:
-        with self._lock:
-            now_s = self._monotonic_s()
-            is_due = key_id not in self._keys or now_s - self._fetched_s >= FRESH_S
-            if is_due and now_s - self._tried_s >= WAIT_S:
-                self._refresh(now_s)
-            keys = self._keys
-        if key_id in keys:
-            return keys[key_id]
-        if key_id is None and len(keys) == 1:
-            return next(iter(keys.values()))
-        raise Unauthenticated("the token is signed with a key that its issuer does not list")
+    def _is_due(self, *, is_known: bool) -> bool:
+        now_s = self._monotonic_s()
+        is_wanted = not is_known or now_s - self._fetched_s >= FRESH_S
+        return is_wanted and now_s - self._tried_s >= WAIT_S
 
-    def _refresh(self, now_s: float) -> None:
-        self._tried_s = now_s
+    def _refresh(self) -> None:
         try:
             self._keys = _read_keys(self._fetch())
-            self._fetched_s = now_s
+            self._fetched_s = self._monotonic_s()
         except Upstream as error:
             if not self._keys:
-                self._tried_s = float("-inf")
                 raise
             logger.warning("the issuer's keys are those of before: %s", error.message)
+        self._tried_s = self._monotonic_s()  # from now on nobody waits for it any more
+
+
+def _choose(keys: Mapping[str | None, _Key], key_id: str | None) -> _Key | None:
+    if key_id is None and len(keys) == 1:
+        return next(iter(keys.values()))
+    return keys.get(key_id)
 
 
 def fetch_from(url: str) -> Callable[[], bytes]:

@@ -12,7 +12,14 @@ from typing import Final
 from bellwire.channels import is_identity_id
 from bellwire.errors import Malformed, Unauthenticated
 from bellwire.grants import check_groups
-from bellwire.json_web_tokens import Claims, Expected, Keys, read_unverified, verify
+from bellwire.json_web_tokens import (
+    Claims,
+    Expected,
+    Keys,
+    read_issue_time,
+    read_unverified,
+    verify,
+)
 
 MAX_USER_CHARACTERS: Final = 256
 
@@ -57,7 +64,7 @@ class Login:
 
     Attributes:
         groups: in ascending order.
-        issued_at_s: in s since 1970; None: the token does not tell.
+        issued_at_s: in s since 1970; None: it is opaque and does not tell.
         user: as the application knows them; None if a provider vouches for somebody.
         provider: the provider's key in the identity pool, e.g. `"accounts.google.com"`.
         token: what the pool is to check, for a provider's login.
@@ -110,13 +117,8 @@ class Logins:
             raise Unauthenticated(f"expected one of the providers {known}, found {name!r:.80}")
         claims = read_unverified(token) or {}
         groups = () if provider.groups_claim is None else claims.get(provider.groups_claim, ())
-        issued_at_s = claims.get("iat")
-        return Login(
-            _groups_of(groups),
-            int(issued_at_s) if isinstance(issued_at_s, int | float) else None,
-            provider=name,
-            token=token,
-        )
+        issued_at_s = None if provider.issuer is None else read_issue_time(claims)
+        return Login(_groups_of(groups), issued_at_s, provider=name, token=token)
 
 
 def _read_own(token: str, rules: OwnLogin, now_s: float) -> Login:
@@ -124,7 +126,7 @@ def _read_own(token: str, rules: OwnLogin, now_s: float) -> Login:
     expected = Expected(rules.issuer, rules.audience, required, rules.leeway_s)
     claims = verify(token, rules.keys, expected, now_s)
     groups = _groups_of(claims.get(rules.groups_claim, ()))
-    return Login(groups, int(claims["iat"]), user=_user_of(claims, rules.user_claim))
+    return Login(groups, read_issue_time(claims), user=_user_of(claims, rules.user_claim))
 
 
 def _user_of(claims: Claims, name: str) -> str:

@@ -29,19 +29,23 @@ def reader_of_bearer(bearer: Bearer, directory: Directory, place: Place) -> Read
 def reader_of_identity(identity_id: str, directory: Directory, place: Place) -> Reader:
     """Return what an identity may read that has signed its request with AWS credentials.
 
-    These do not tell how old they are, so after a revocation none holds before the next login.
+    These do not tell how old they are: after a revocation they hold from the next login on.
 
     Raises:
         Unauthenticated: revoked, or no session was opened.
     """
     person = _find(identity_id, directory)
-    if person.is_revoked:
-        raise Unauthenticated("access was revoked since: log in again")
     return member(person.identity_id, person.groups, place)
 
 
 def _find(identity_id: str, directory: Directory) -> Person:
+    """Find who may read at all: after a revocation nobody before the next login.
+
+    How old a token is does not tell: the pool makes new ones of an older one or of a login.
+    """
     person = directory.find(identity_id)
     if person is None:
         raise Unauthenticated("expected a session to be opened first, by POST /v1/session")
+    if person.is_revoked:
+        raise Unauthenticated("access was revoked since: log in again")
     return person

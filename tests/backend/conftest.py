@@ -1,4 +1,4 @@
-"""Update logs and stores of presence to test against, with a clock that only the test moves."""
+"""Logs, directories and stores of presence to test against, with a clock that only tests move."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,11 +13,13 @@ from moto import mock_aws
 from sqlalchemy import Engine
 
 from backend.presence_doubles import World
+from bellwire.aws.dynamodb_directory import DynamoDbDirectory, create_directory_table
 from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.aws.dynamodb_presence import DynamoDbPresence, create_presence_table
 from bellwire.aws.dynamodb_tables import Tables, create_tables
 from bellwire.fanout import PushableLog
-from bellwire.identity_ports import PresenceStore
+from bellwire.identity_ports import Directory, PresenceStore
+from bellwire.sql.directory import SqlDirectory
 from bellwire.sql.engine import open_postgres, open_sqlite
 from bellwire.sql.log import SqlLog
 from bellwire.sql.presence import SqlPresence
@@ -79,10 +81,15 @@ def make_sql_log(engine: Engine, clock: Clock) -> SqlLog:
 
 
 @pytest.fixture
-def sql_log(tmp_path: Path, clock: Clock) -> Iterator[SqlLog]:
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
     engine = open_sqlite(tmp_path / "log.db", busy_timeout_ms=500)
-    yield make_sql_log(engine, clock)
+    yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def sql_log(sqlite: Engine, clock: Clock) -> SqlLog:
+    return make_sql_log(sqlite, clock)
 
 
 @pytest.fixture
@@ -121,11 +128,16 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_log(postgres_url: str, clock: Clock) -> Iterator[SqlLog]:
+def postgres(postgres_url: str) -> Iterator[Engine]:
     engine = open_postgres(postgres_url, lock_timeout_ms=500)
-    yield make_sql_log(engine, clock)
+    yield engine
     metadata.drop_all(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def postgres_log(postgres: Engine, clock: Clock) -> SqlLog:
+    return make_sql_log(postgres, clock)
 
 
 @pytest.fixture(params=["sqlite", "postgres", "dynamodb"])
@@ -169,3 +181,13 @@ def presences(request: pytest.FixtureRequest) -> PresenceStore:
 @pytest.fixture
 def world(sqlite_presence: SqlPresence) -> World:
     return World(sqlite_presence)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "dynamodb"])
+def directory(request: pytest.FixtureRequest) -> Directory:
+    """Every directory, one after another."""
+    store = request.getfixturevalue(request.param)
+    if request.param != "dynamodb":
+        return SqlDirectory(store)
+    create_directory_table(store, "bellwire-people")
+    return DynamoDbDirectory(store, "bellwire-people")

@@ -1,8 +1,6 @@
 """JSON Web Tokens: what holds, and everything that does not."""
 
-import base64
 import hashlib
-import hmac
 import json
 import time
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.raw_tokens import signed_text
 from bellwire.errors import BellwireError, Internal, Unauthenticated
 from bellwire.json_web_tokens import (
     ASYMMETRIC,
@@ -63,17 +62,6 @@ def signed(secret: bytes = SECRET, header: Any = None, **claims: Any) -> str:
     """Sign without asking whether that makes sense; a claim that is None is left out."""
     content = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not None}
     return signed_text(json.dumps(content).encode(), secret, header)
-
-
-def signed_text(content: bytes, secret: bytes = SECRET, header: Any = None) -> str:
-    head = {"alg": "HS256", "typ": "JWT"} if header is None else header
-    text = head if isinstance(head, bytes) else json.dumps(head).encode()
-    signing = f"{encode(text)}.{encode(content)}"
-    return f"{signing}.{encode(hmac.digest(secret, signing.encode(), 'sha256'))}"
-
-
-def encode(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
 def test_a_token_that_holds_says_what_it_says() -> None:
@@ -246,7 +234,7 @@ def test_a_header_that_makes_no_sense_is_refused(header: Any) -> None:
     ],
 )
 def test_signed_claims_that_are_none_are_refused(content: bytes) -> None:
-    token = signed_text(content)
+    token = signed_text(content, SECRET)
     with pytest.raises(Unauthenticated, match="the token does not hold"):
         check(token)
     assert read_unverified(token) is None
@@ -319,7 +307,7 @@ def test_a_refusal_shows_nothing_of_the_token() -> None:
         signed(iss="ann-the-secret"),
         signed(aud="ann-the-secret"),
         signed(exp="ann-the-secret"),
-        signed_text(b'{"sub":"ann-the-secret"'),
+        signed_text(b'{"sub":"ann-the-secret"', SECRET),
     ):
         with pytest.raises(Unauthenticated) as refused:
             check(token)

@@ -155,6 +155,15 @@ def test_a_token_that_names_no_key_is_for_the_only_one(clock: Clock) -> None:
         two.find(None, "RS256")
 
 
+def test_tokens_that_name_no_key_do_not_make_a_request_each(clock: Clock) -> None:
+    listed = Listed(listing(jwk_of(KEY, "one")))
+    keys = JwksKeys(listed.fetch, clock.monotonic_s)
+    for _ in range(20):
+        keys.find(None, "RS256")
+        clock.advance(WAIT_S)
+    assert listed.asked == 1
+
+
 KINDS: dict[str, tuple[Any, Any]] = {
     "ES256": (ECAlgorithm, ec.generate_private_key(ec.SECP256R1())),
     "ES384": (ECAlgorithm, ec.generate_private_key(ec.SECP384R1())),
@@ -175,6 +184,17 @@ def test_every_kind_of_public_key_is_used(clock: Clock) -> None:
     for name, (_, key) in KINDS.items():
         token = jwt.encode({"exp": now_s + 9}, key, name, {"kid": name})
         assert verify(token, keys, Expected(None, None, ("exp",)), now_s) == {"exp": now_s + 9}
+
+
+def test_a_key_that_names_no_algorithm_is_for_those_of_its_kind(clock: Clock) -> None:
+    """As many issuers list them; PyJWT by itself takes such a key for RS256 alone."""
+    keys = JwksKeys(Listed(listing(jwk_of(KEY, "one"))).fetch, clock.monotonic_s)
+    now_s = clock.now_ms / 1000
+    for algorithm in ("RS256", "RS512", "PS256"):
+        token = jwt.encode({"exp": now_s + 9}, KEY, algorithm, {"kid": "one"})
+        assert verify(token, keys, Expected(None, None, ("exp",)), now_s)
+    with pytest.raises(Unauthenticated, match="not for the algorithm"):
+        keys.find("one", "ES256")
 
 
 def test_a_key_is_for_its_own_algorithm_alone(clock: Clock) -> None:
@@ -286,9 +306,33 @@ def test_an_issuer_that_breaks_off_is_told() -> None:
             fetch_from(f"http://127.0.0.1:{server.getsockname()[1]}/")()
 
 
-def test_many_at_once_ask_once(clock: Clock) -> None:
+def test_a_slow_issuer_holds_up_nobody_whose_key_is_known(clock: Clock) -> None:
     listed = Listed(listing(jwk_of(KEY, "one")))
     keys = JwksKeys(listed.fetch, clock.monotonic_s)
+    found = keys.find("one", "RS256")
+    is_asked, may_answer = threading.Event(), threading.Event()
+    listed.before = [is_asked.set, lambda: may_answer.wait(10)]
+    clock.advance(FRESH_S)
+    with ThreadPoolExecutor(1) as pool:
+        stranger = pool.submit(keys.find, "made-up", "RS256")
+        assert is_asked.wait(10)
+        assert keys.find("one", "RS256") is found
+        assert keys.find("one", "RS256") is found
+        assert not stranger.done()
+        may_answer.set()
+        with pytest.raises(Unauthenticated):
+            stranger.result(10)
+    assert listed.asked == 2
+
+
+def test_many_at_once_ask_once_and_all_wait_for_the_answer(clock: Clock) -> None:
+    listed = Listed(listing(jwk_of(KEY, "one")))
+    keys = JwksKeys(listed.fetch, clock.monotonic_s)
+    is_asked, may_answer = threading.Event(), threading.Event()
+    listed.before = [is_asked.set, lambda: may_answer.wait(10)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: keys.find("one", "RS256"), range(64)))
-    assert len({id(key) for key in found}) == listed.asked == 1
+        waiting = [pool.submit(keys.find, "one", "RS256") for _ in range(64)]
+        assert is_asked.wait(10)
+        may_answer.set()
+        found = {id(waiter.result(10)) for waiter in waiting}
+    assert len(found) == listed.asked == 1

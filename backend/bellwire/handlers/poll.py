@@ -8,7 +8,7 @@ from typing import Final
 
 from bellwire.access import Reader, guest, may_read
 from bellwire.answers import encode_answer
-from bellwire.bearers import AUTHENTICATED
+from bellwire.bearers import has_logged_in
 from bellwire.channels import check_channel, is_public
 from bellwire.cursors import MAX_CHANNELS, decode_cursor
 from bellwire.errors import Malformed, NotAllowed, Unauthenticated
@@ -68,8 +68,8 @@ def _signer_of(event: Event, members: Members, place: Place) -> Reader:
     """Source: API Gateway guide, HTTP API, payload format 2.0, `authorizer.iam`."""
     signer = event.get("requestContext", {}).get("authorizer", {}).get("iam", {})
     identity = signer.get("cognitoIdentity") or {}
-    is_member = AUTHENTICATED in (identity.get("amr") or ())
-    if identity.get("identityPoolId") != members.pool_id or not is_member:
+    is_of_pool = identity.get("identityPoolId") == members.pool_id
+    if not is_of_pool or not has_logged_in(identity.get("amr")):
         raise NotAllowed("expected the credentials of somebody who has logged in to sign a poll")
     return reader_of_identity(identity["identityId"], members.made_of.directory, place)
 

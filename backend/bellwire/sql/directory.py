@@ -1,14 +1,14 @@
-"""The directory in SQL; its table is `people`."""
+"""The directory in SQL; its tables are `people` and `users`."""
 
 import json
 
-from sqlalchemy import Engine, RowMapping, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bellwire.errors import Upstream
 from bellwire.identity_ports import Person
-from bellwire.sql.engine import reading, writing
-from bellwire.sql.tables import people
+from bellwire.sql.engine import insert_or_replace, reading, writing
+from bellwire.sql.tables import people, users
 
 
 class SqlDirectory:
@@ -29,30 +29,37 @@ class SqlDirectory:
 
     def find_identity(self, user: str) -> str | None:
         """See `Directory.find_identity`."""
-        newest = people.c.revision.desc(), people.c.identity_id
-        found = select(people.c.identity_id).where(people.c.user == user).order_by(*newest)
+        found = select(users.c.identity_id).where(users.c.user == user)
         with reading(self._engine) as connection:
             return connection.execute(found).scalar()
 
     def save(self, person: Person) -> bool:
-        """See `Directory.save`."""
-        row = _to_row(person)
-        if person.revision == 0:
-            try:
-                with writing(self._engine) as connection:
-                    connection.execute(insert(people).values(row))
-            except Upstream as error:
-                if isinstance(error.__cause__, IntegrityError):
+        """See `Directory.save`: the person and what leads to them together, or neither."""
+        try:
+            with writing(self._engine) as connection:
+                if not _put(person, connection):
                     return False
-                raise
-            return True
-        known = (
-            update(people)
-            .where(people.c.identity_id == person.identity_id)
-            .where(people.c.revision == person.revision)
-        )
-        with writing(self._engine) as connection:
-            return connection.execute(known.values(row)).rowcount == 1
+                insert_or_replace(
+                    connection, users, user=person.user, identity_id=person.identity_id
+                )
+        except Upstream as error:
+            if isinstance(error.__cause__, IntegrityError):  # another one has been the first
+                return False
+            raise
+        return True
+
+
+def _put(person: Person, connection: Connection) -> bool:
+    row = _to_row(person)
+    if person.revision == 0:
+        connection.execute(insert(people).values(row))
+        return True
+    known = (
+        update(people)
+        .where(people.c.identity_id == person.identity_id)
+        .where(people.c.revision == person.revision)
+    )
+    return connection.execute(known.values(row)).rowcount == 1
 
 
 def _to_row(person: Person) -> dict[str, object]:

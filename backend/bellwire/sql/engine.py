@@ -142,9 +142,24 @@ def _turn(engine: Engine) -> Iterator[None]:
 
 def insert_if_absent(connection: Connection, table: Table, **values: object) -> bool:
     """Insert a row, unless one with its key is there; tell whether it was inserted."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    put = dialect.insert(table).values(values).on_conflict_do_nothing()
+    put = _insert(connection, table, values).on_conflict_do_nothing()
     return connection.execute(put.returning(*table.primary_key)).first() is not None
+
+
+def insert_or_replace(connection: Connection, table: Table, **values: object) -> None:
+    """Insert a row, in the place of the one with its key if there is one."""
+    key = [column.name for column in table.primary_key]
+    rest = {name: value for name, value in values.items() if name not in key}
+    inserted = _insert(connection, table, values)
+    connection.execute(inserted.on_conflict_do_update(index_elements=key, set_=rest))
+
+
+def _insert(
+    connection: Connection, table: Table, values: dict[str, object]
+) -> postgresql.Insert | sqlite.Insert:
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).values(values)
+    return sqlite.insert(table).values(values)
 
 
 @contextmanager

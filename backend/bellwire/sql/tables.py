@@ -2,8 +2,8 @@
 
 `heads` holds each channel's counter and how far it has been pushed, `updates` its log, `states` the
 newest value of every key, `ids` the positions of updates that somebody may send again, `stores`
-which store this is (see `incarnation`), `people` who has logged in. Keys are kept as JSON strings:
-PostgreSQL's text cannot hold a NUL.
+which store this is (see `incarnation`), `people` who has logged in, `users` which of them a user
+was saved as last. Keys are kept as JSON strings: PostgreSQL's text cannot hold a NUL.
 """
 
 from typing import Any, Final
@@ -103,11 +103,18 @@ people = Table(
     "people",
     metadata,
     Column("identity_id", String(64), primary_key=True),
-    Column("user", String(256), nullable=False, index=True),
+    Column("user", String(256), nullable=False),
     Column("groups", Text, nullable=False),
     Column("attached", Text, nullable=False),
     Column("unsettled", Text, nullable=False),
     Column("revoked_before_s", BigInteger, nullable=False),
     Column("is_revoked", Boolean, nullable=False),
     Column("revision", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("user", String(256), primary_key=True),
+    Column("identity_id", String(64), nullable=False),
 )
