@@ -158,8 +158,17 @@ def test_a_session_that_cannot_be_read_is_refused(club: Club, body: Any, code: s
     assert club.pool.users == {}
 
 
+@pytest.mark.parametrize("channels", ["", {}, 0, False, 0.0])
+def test_channels_that_are_no_list_are_refused_even_if_empty(club: Club, channels: Any) -> None:
+    for mode in ("cognito", "sts"):
+        result = club.call(handle_session, {"mode": mode, "channels": channels}, club.login())
+        assert code_of(result) == (400, "malformed")
+        assert result[1]["error"]["message"].startswith("expected a list of channels")
+
+
 def test_no_channels_are_named_by_null_or_nothing(club: Club) -> None:
-    for body in ({"channels": None}, {"channels": []}, {}):
+    bodies: list[dict[str, Any]] = [{"channels": None}, {"channels": []}, {}]
+    for body in bodies:
         assert club.call(handle_session, body, club.login())[0] == 200
 
 
