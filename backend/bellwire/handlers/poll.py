@@ -66,12 +66,20 @@ def reader_of(event: Event, deployment: Deployment) -> Reader:
 
 def _signer_of(event: Event, members: Members, place: Place) -> Reader:
     """Source: API Gateway guide, HTTP API, payload format 2.0, `authorizer.iam`."""
-    signer = event.get("requestContext", {}).get("authorizer", {}).get("iam", {})
-    identity = signer.get("cognitoIdentity") or {}
-    is_of_pool = identity.get("identityPoolId") == members.pool_id
-    if not is_of_pool or not has_logged_in(identity.get("amr")):
-        raise NotAllowed("expected the credentials of somebody who has logged in to sign a poll")
-    return reader_of_identity(identity["identityId"], members.made_of.directory, place)
+    match event.get("requestContext"):
+        case {
+            "authorizer": {
+                "iam": {
+                    "cognitoIdentity": {
+                        "identityPoolId": members.pool_id,
+                        "identityId": str(identity_id),
+                        "amr": methods,
+                    }
+                }
+            }
+        } if has_logged_in(methods):
+            return reader_of_identity(identity_id, members.made_of.directory, place)
+    raise NotAllowed("expected the credentials of somebody who has logged in to sign a poll")
 
 
 def _answer(

@@ -75,7 +75,9 @@ def _provider_of(body: dict[str, Json]) -> str | None:
 
 
 def _channels_of(body: dict[str, Json], mode: str) -> list[str]:
-    listed = body.get("channels") or []
+    listed = body.get("channels")
+    if listed is None:
+        listed = []
     if not isinstance(listed, list):
         raise Malformed(f"expected a list of channels, found {listed!r:.80}")
     if mode != "sts" and listed:
