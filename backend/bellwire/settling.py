@@ -149,7 +149,8 @@ def _perform(
         with suppress(BellwireError):  # then the plan stands there, and all of it is done again
             unsettled = _sorted(target.unsettled, left)
             if not directory.save(replace(target, attached=attached, unsettled=unsettled)):
-                _reconcile(target.identity_id, {*gone, *left}, directory, grants)
+                touched = {*gone, *(grant.name for grant in new)}
+                _reconcile(target.identity_id, touched, directory, grants)
         raise
 
 
