@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 from sqlalchemy import Engine
 
+from backend.cloud import Cloud, running_cloud
 from backend.presence_doubles import World
 from bellwire.aws.dynamodb_directory import DynamoDbDirectory, create_directory_table
 from bellwire.aws.dynamodb_log import DynamoDbLog
@@ -191,3 +192,16 @@ def directory(request: pytest.FixtureRequest) -> Directory:
         return SqlDirectory(store)
     create_directory_table(store, "bellwire-people")
     return DynamoDbDirectory(store, "bellwire-people")
+
+
+@pytest.fixture(scope="session")
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+@pytest.fixture
+def cloud(shared_cloud: Cloud) -> Iterator[Cloud]:
+    """AWS's stand-in, shared by all tests of a process; a test's MQTT clients end with it."""
+    yield shared_cloud
+    shared_cloud.close_clients()

@@ -55,11 +55,11 @@ class IotGrants:
 
     def attach(self, identity_id: str, grant: Grant) -> None:
         """See `Grants.attach`."""
-        try:
-            self._attach(identity_id, grant.name)
-        except self._client.exceptions.ResourceNotFoundException:
-            self._create(grant)
-            self._attach(identity_id, grant.name)
+        if self._attach(identity_id, grant.name):
+            return
+        self._create(grant)
+        if not self._attach(identity_id, grant.name):
+            raise Upstream(f"AWS IoT does not see the policy that was just made: {grant.name}")
 
     def detach(self, identity_id: str, name: str) -> None:
         """See `Grants.detach`."""
@@ -68,8 +68,13 @@ class IotGrants:
         except self._client.exceptions.ResourceNotFoundException:
             return
 
-    def _attach(self, identity_id: str, name: str) -> None:
-        self._call(lambda: self._client.attach_policy(policyName=name, target=identity_id))
+    def _attach(self, identity_id: str, name: str) -> bool:
+        """Attach a policy; False if there is none of that name."""
+        try:
+            self._call(lambda: self._client.attach_policy(policyName=name, target=identity_id))
+        except self._client.exceptions.ResourceNotFoundException:
+            return False
+        return True
 
     def _create(self, grant: Grant) -> None:
         try:

@@ -1,6 +1,6 @@
 """AWS STS: credentials that a policy narrows, and a member's credentials in another account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -13,14 +13,20 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-_ERRORS: Final[dict[str, type[BellwireError]]] = {
-    "PackedPolicyTooLarge": TooLarge,
+Kinds = Mapping[str, type[BellwireError]]
+
+_BUSY: Final[Kinds] = {"Throttling": TooMany, "ThrottlingException": TooMany}
+_OF_NARROWING: Final[Kinds] = {**_BUSY, "PackedPolicyTooLarge": TooLarge}
+_OF_TOKENS: Final[Kinds] = {
+    **_BUSY,
     "ExpiredTokenException": Unauthenticated,
+    "IDPRejectedClaim": Unauthenticated,
     "InvalidIdentityToken": Unauthenticated,
-    "Throttling": TooMany,
-    "ThrottlingException": TooMany,
 }
-"""Source: STS API reference, errors of AssumeRole and AssumeRoleWithWebIdentity; common errors."""
+"""What is not `Upstream`: AssumeRole's expired token is ours, the other one's is the member's.
+
+Source: STS API reference, errors of AssumeRole and AssumeRoleWithWebIdentity; common errors.
+"""
 
 MEMBER_SESSION: Final = "bellwire-member"
 MEMBER_S: Final = 3600
@@ -35,7 +41,7 @@ class StsNarrowing:
 
     def narrowed(self, policy: str, *, session_name: str, lifetime_s: int) -> Credentials:
         """See `NarrowedCredentials.narrowed`."""
-        with _mapped_errors():
+        with _mapped_errors(_OF_NARROWING):
             found = self._client.assume_role(
                 RoleArn=self._role_arn,
                 RoleSessionName=session_name,
@@ -54,7 +60,7 @@ class RoleElsewhere:
 
     def credentials(self, vouched: Vouched) -> Credentials:
         """Hand out an hour's credentials of the role. Raises as `credentials_for_member` does."""
-        with _mapped_errors():
+        with _mapped_errors(_OF_TOKENS):
             found = self._client.assume_role_with_web_identity(
                 RoleArn=self._role_arn,
                 RoleSessionName=MEMBER_SESSION,
@@ -74,11 +80,11 @@ def _credentials_of(issued: "CredentialsTypeDef") -> Credentials:
 
 
 @contextmanager
-def _mapped_errors() -> Iterator[None]:
+def _mapped_errors(kinds: Kinds) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown")
-        raise _ERRORS.get(code, Upstream)(f"STS refused: {error}") from error
+        raise kinds.get(code, Upstream)(f"STS refused: {error}") from error
     except BotoCoreError as error:
         raise Upstream(f"STS could not be reached: {error}") from error

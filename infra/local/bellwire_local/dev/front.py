@@ -163,12 +163,15 @@ class Front:
 
     async def _join(self, request: Request) -> Response:
         """Take as many at once as there are threads: whoever waited longer would give up."""
-        if self._joining >= JOINING:
-            error = TooMany(f"{JOINING} sessions are being opened: come back", _come_back_s())
+        try:
+            event = await _read_event(request)
+            if self._joining >= JOINING:
+                raise TooMany(f"{JOINING} sessions are being opened: come back", _come_back_s())
+        except BellwireError as error:
             return self._response(edge.error_response(error))
         self._joining += 1
         try:
-            return await self._answer(handle_session, request, self._threads.joining)
+            return await self._handle(handle_session, event, self._threads.joining)
         finally:
             self._joining -= 1
 
@@ -189,12 +192,12 @@ class Front:
         self, handle: Handle, request: Request, threads: Executor, admit: Admit | None = None
     ) -> Response:
         try:
-            body = await _body_of(request)
-            event = _event_of(request, body)
-            if admit is not None:
-                event["requestContext"]["authorizer"] = admit(request, body)
+            event = await _read_event(request, admit)
         except BellwireError as error:
             return self._response(edge.error_response(error))
+        return await self._handle(handle, event, threads)
+
+    async def _handle(self, handle: Handle, event: edge.Event, threads: Executor) -> Response:
         loop = asyncio.get_running_loop()
         return self._response(
             await loop.run_in_executor(threads, edge.answer, handle, event, self._deployment)
@@ -220,6 +223,15 @@ class Front:
 
 def _come_back_s() -> int:
     return random.randint(*COME_BACK_S)  # noqa: S311 - so that they do not come together
+
+
+async def _read_event(request: Request, admit: Admit | None = None) -> edge.Event:
+    """Wait for the whole of a request, however slowly it comes, and see whether it is admitted."""
+    body = await _body_of(request)
+    event = _event_of(request, body)
+    if admit is not None:
+        event["requestContext"]["authorizer"] = admit(request, body)
+    return event
 
 
 async def _body_of(request: Request) -> bytes:

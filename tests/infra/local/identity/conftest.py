@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,19 +161,13 @@ SETTINGS = StandInSettings(
 MakeCloud = Callable[[StandInSettings], AbstractContextManager[Cloud]]
 
 
-class _Running:
-    def __init__(self, settings: StandInSettings) -> None:
-        clock = Clock()
-        self._clock = clock
-        self._entered = running_in_thread(
-            StandIn(settings, Clocks(clock.wall_s, clock.monotonic_s))
-        )
-
-    def __enter__(self) -> Cloud:
-        return Cloud(self._entered.__enter__(), self._clock)
-
-    def __exit__(self, *raised: Any) -> None:
-        self._entered.__exit__(*raised)
+@contextmanager
+def running_cloud(settings: StandInSettings) -> Iterator[Cloud]:
+    """Run a stand-in whose clocks the test moves."""
+    clock = Clock()
+    clocks = Clocks(clock.wall_s, clock.monotonic_s)
+    with running_in_thread(StandIn(settings, clocks)) as running:
+        yield Cloud(running, clock)
 
 
 @pytest.fixture(scope="session")
@@ -188,18 +182,18 @@ def keyring_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_cloud(tmp_path: Path, keyring_file: Path) -> MakeCloud:
     """Start another stand-in, over the same data directory each time."""
     shutil.copy(keyring_file, tmp_path)
-    return lambda settings: _Running(replace(settings, data_dir=tmp_path))
+    return lambda settings: running_cloud(replace(settings, data_dir=tmp_path))
 
 
 @pytest.fixture(scope="session")
-def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     settings = replace(SETTINGS, data_dir=tmp_path_factory.mktemp("identity"))
-    with _Running(settings) as cloud:
+    with running_cloud(settings) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running_cloud: Cloud) -> Iterator[Cloud]:
+def cloud(shared_cloud: Cloud) -> Iterator[Cloud]:
     """A stand-in shared by all tests of the identity services."""
-    yield running_cloud
-    running_cloud.close_clients()
+    yield shared_cloud
+    shared_cloud.close_clients()
