@@ -23,6 +23,9 @@ from mqtt_bytes import connect, publish, split, subscribe
 
 CONNECTING_AT_ONCE = 20
 READY_WITHIN_S = 60
+IDLE_WITHIN_S = 60
+IDLE_LOOK_S = 0.5
+IDLE_PERCENT = 3
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,7 @@ async def drive(load: Load) -> Reading:
         connections = list(await asyncio.gather(*map(join, range(load.subscribers))))
         publisher = await _connect(load, course, load.publisher_id, None)
     server = psutil.Process(load.server_pid)
+    await asyncio.to_thread(_wait_until_idle, server)
     began_s, cpu_before_s = perf_counter(), _cpu_s(server)
     publishing = asyncio.create_task(
         course.publish_steadily(publisher) if load.rate_per_s else course.publish_at_once(publisher)
@@ -283,6 +287,14 @@ async def _connect(load: Load, course: Course, client_id: str, topic: str | None
     assert isinstance(connection, MqttConnection)
     await connection.ready
     return connection
+
+
+def _wait_until_idle(process: psutil.Process) -> None:
+    """Let a server finish what newcomers gave it to do: a whole service notes who is present."""
+    until_s = perf_counter() + IDLE_WITHIN_S
+    while process.cpu_percent(IDLE_LOOK_S) > IDLE_PERCENT:
+        if perf_counter() > until_s:
+            raise TimeoutError(f"the server is not idle {IDLE_WITHIN_S} s after its clients came")
 
 
 def _cpu_s(process: psutil.Process) -> float:
