@@ -8,20 +8,21 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 /** What the build lets pass now; the aim for the whole core is 10,000. */
-const MAX_GZIP_BYTES = 11_600;
+const MAX_GZIP_BYTES = 13_050;
 
 /**
  * Fields that no application, server or debug hook sees, which get short names: of what the machine
- * keeps (src/protocol/machine.ts, Connection to Work), between socket and packets, of the config.
+ * keeps (src/protocol/machine.ts, Connection to Work), between socket and packets, of config and keys.
  */
 const INNER_FIELDS = new RegExp(
   `^(${[
     "subscription subscribedMs caughtUpBy checks checkMs gapMs gapAnswers isCaughtUp isStale",
     "isRefused inFlight isAnswered failures notBeforeMs fetchedMs isProven isSuspect attempt",
-    "openedMs deadlineMs pingMs hasToken fallbackMs isFallback hasBeenLive timerMs nextPollId",
+    "openedMs deadlineMs pingMs fallbackMs isFallback hasBeenLive timerMs nextPollId",
     "hasWarned watches lines nowMs effects connection sequence pages askedFrom",
     "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted",
-    "identityPoolId cognitoUrl",
+    "expiresMs renewMs refusals isSpent held left",
+    "identityPoolId cognitoUrl iotUrl accessKeyId secretAccessKey sessionToken",
   ]
     .join(" ")
     .replaceAll(" ", "|")})$`,
@@ -60,12 +61,12 @@ async function buildClient() {
 
 async function buildDashboard() {
   const source = join(here, "dashboard");
-  const names = await readdir(source).catch(() => []);
+  const names = await readdir(source);
   const target = join(dist, "dashboard");
   await mkdir(target, { recursive: true });
-  if (names.includes("main.ts")) {
-    const outfile = join(target, "main.js");
-    const entryPoints = [join(source, "main.ts")];
+  for (const page of ["main", "people"]) {
+    const outfile = join(target, `${page}.js`);
+    const entryPoints = [join(source, `${page}.ts`)];
     await build({ ...shared, entryPoints, outfile, plugins: [clientOfThePage] });
   }
   for (const name of names.filter((one) => /\.(html|css|svg)$/.test(one))) {

@@ -31,19 +31,30 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+REFUSED_WORDS = tuple(
+    f"Failed to load resource: the server responded with a status of {status}"
+    for status in (400, 401, 403)
+)
+
+
 @contextmanager
-def watched_page(browser: Browser, *, has_outage: bool = False) -> Iterator[Page]:
+def watched_page(
+    browser: Browser, *, has_outage: bool = False, is_refused: bool = False
+) -> Iterator[Page]:
     """Open a page of a fresh profile; at its end, fail for any error thrown or written in it.
 
     Args:
         has_outage: the network fails on purpose, so the browser's own words about that are no
             error of the page.
+        is_refused: the same of requests that are to be refused.
     """
     errors: list[str] = []
+    expected: tuple[str, ...] = NETWORK_WORDS if has_outage or is_refused else ()
+    expected += REFUSED_WORDS if is_refused else ()
 
     def note(message: ConsoleMessage) -> None:
-        is_about_network = has_outage and message.text.startswith(NETWORK_WORDS)
-        if message.type in ("error", "assert") and not is_about_network:
+        is_expected = bool(expected) and message.text.startswith(expected)
+        if message.type in ("error", "assert") and not is_expected:
             errors.append(f"{message.text} ({message.location})")
 
     with browser.new_context(viewport={"width": 1440, "height": 900}) as context:

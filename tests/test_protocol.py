@@ -43,7 +43,7 @@ def step(beginning: str) -> str:
 
 
 def test_every_example_is_json_that_the_protocol_takes_in() -> None:
-    assert len(EXAMPLES) == 11
+    assert len(EXAMPLES) == 14
     for example in EXAMPLES:
         decode_json(example)
 

@@ -19,9 +19,14 @@ PAGES = (
     "README.md",
     "PROTOCOL.md",
     "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/cross_account.md",
     "docs/log.md",
+    "docs/presence.md",
     "infra/aws/COSTS.md",
     "infra/local/README.md",
+    "iot_policies/README.md",
+    "iot_policies/TRUTH_TABLE.md",
 )
 COMMANDS = [block for block in blocks("README.md", "sh") if ".venv/bin/" in block]
 
@@ -42,7 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
 
 
 def test_there_are_commands_to_run() -> None:
-    assert len(COMMANDS) == 5
+    assert len(COMMANDS) == 6
 
 
 @pytest.mark.parametrize("commands", COMMANDS, ids=lambda text: text.splitlines()[0][:60])

@@ -91,6 +91,15 @@ def topic_of(stage: str, channel: str) -> str:
     return f"{stage}/{channel}"
 
 
+def channel_of(stage: str, topic: str) -> str | None:
+    """Name the channel that a topic or filter stands for; None if it is none of the stage."""
+    place, _, channel = topic.partition("/")
+    try:
+        return check_channel(channel) if place == stage else None
+    except BadChannel:
+        return None
+
+
 def is_public(channel: str) -> bool:
     """Tell whether a channel is in the `public` namespace."""
     return channel.startswith("public/")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bellwire.commands import kick, publish, tail, token
+from bellwire.commands import doctor, kick, publish, tail, token
 from bellwire.errors import BellwireError
 
 
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_arguments(commands.add_parser("tail", help="print the updates of channels"))
     token.add_arguments(commands.add_parser("token", help="log a user in at `bellwire dev`"))
     kick.add_arguments(commands.add_parser("kick", help="end a user's access now"))
+    doctor.add_arguments(commands.add_parser("doctor", help="check that a service works"))
     return parser
 
 

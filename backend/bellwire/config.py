@@ -2,7 +2,8 @@
 
 The command line and `Publisher.from_env` find a service by `BELLWIRE_URL` and prove themselves with
 the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`. `bellwire tail` reads as
-the user whose login token is in `BELLWIRE_TOKEN`, or else as a guest.
+the user whose login token is in `BELLWIRE_TOKEN`, or else as a guest. `bellwire doctor` takes the
+login tokens of its test users from `BELLWIRE_TOKEN_ALICE`, `_BOB` and `_CAROL`.
 """
 
 import os
@@ -22,6 +23,11 @@ from bellwire.errors import Malformed, Unauthenticated
 URL_NAME: Final = "BELLWIRE_URL"
 KEY_NAME: Final = "BELLWIRE_KEY"
 TOKEN_NAME: Final = "BELLWIRE_TOKEN"  # noqa: S105 - the name of a variable
+TEST_TOKEN_NAMES: Final = {
+    "alice": "BELLWIRE_TOKEN_ALICE",
+    "bob": "BELLWIRE_TOKEN_BOB",
+    "carol": "BELLWIRE_TOKEN_CAROL",
+}
 RUNTIME_DIR_NAME: Final = "XDG_RUNTIME_DIR"
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")

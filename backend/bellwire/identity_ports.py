@@ -1,12 +1,13 @@
 """What the use cases around people need of the outside world: who somebody is, and what they hold.
 
 The log and the broker are in `ports`. tests/backend/test_directory_contract.py is what every
-directory passes.
+directory passes, tests/backend/test_presence_contract.py every store of presence.
 """
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bellwire.attendance import Attendance
 from bellwire.grants import Grant
 
 
@@ -65,6 +66,15 @@ class Credentials:
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
     expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """AWS credentials of whatever kind; long-lived ones come without a session token."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +184,55 @@ class Connections(Protocol):
 
     def end(self, client_id: str) -> bool:
         """End a client's connection; False if there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A client that is on a channel, `since_ms` since 1970."""
+
+    client_id: str
+    identity_id: str
+    since_ms: int
+
+
+class PresenceStore(Protocol):
+    """Remembers clients that are or were connected.
+
+    Every method raises `Upstream` if the store does not answer. Every read but that of
+    `unconfirmed` is strong: what was saved before is seen.
+    """
+
+    def find(self, client_id: str) -> Attendance | None:
+        """Read what is known of a client."""
+        ...
+
+    def save(self, attendance: Attendance) -> bool:
+        """Write a client with the next revision, unless theirs has changed since it was read.
+
+        Returns:
+            False if it has: read again, and take in again what was to be taken in.
+        """
+        ...
+
+    def client_ids_of(self, identity_id: str) -> list[str]:
+        """Name the clients of an identity, ascending; those that have gone too, while remembered.
+
+        What is remembered may lag behind, and ending a connection that is not there does no harm.
+        """
+        ...
+
+    def clients_on(self, channel: str) -> list[Present]:
+        """Read who is on a channel, ascending by client id."""
+        ...
+
+    def unconfirmed(self, before_ms: int, limit: int) -> list[Attendance]:
+        """Read clients that may be there and were last confirmed before a moment, oldest first."""
+        ...
+
+    def drop_expired(self, now_ms: int) -> int:
+        """Forget the clients that need not be remembered any longer; return how many that were.
+
+        A store that does so by itself returns 0.
+        """
         ...

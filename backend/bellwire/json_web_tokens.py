@@ -45,11 +45,14 @@ class Keys(Protocol):
         """The algorithms that these keys are for."""
         ...
 
-    def find(self, key_id: str | None) -> Any:
+    def find(self, key_id: str | None, algorithm: str) -> Any:
         """Return the key that a token names, as PyJWT takes it.
 
+        Args:
+            algorithm: one of `algorithms`, which the token claims to be signed with.
+
         Raises:
-            Unauthenticated: there is no such key.
+            Unauthenticated: there is no such key, or it is for other algorithms.
             Upstream: the keys could not be fetched.
         """
         ...
@@ -67,7 +70,7 @@ class SharedSecret:
         self._secret = secret
         self.algorithms = tuple(name for name, size in HASH_BYTES.items() if size <= len(secret))
 
-    def find(self, key_id: str | None) -> bytes:  # noqa: ARG002 - the one key there is
+    def find(self, key_id: str | None, algorithm: str) -> bytes:  # noqa: ARG002 - the only key
         """See `Keys.find`."""
         return self._secret
 
@@ -96,10 +99,11 @@ def verify(token: str, keys: Keys, expected: Expected, now_s: float) -> Claims:
         Upstream: the keys could not be fetched.
     """
     header = read_header(token)
-    if header.get("alg") not in keys.algorithms:
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in keys.algorithms:
         raise Unauthenticated(
             f"expected a token signed by {' or '.join(keys.algorithms)},"
-            f" found {str(header.get('alg'))!r:.20}"
+            f" found {str(algorithm)!r:.20}"
         )
     options: Any = {
         "require": list(expected.required),
@@ -109,8 +113,8 @@ def verify(token: str, keys: Keys, expected: Expected, now_s: float) -> Claims:
     try:
         claims: Claims = jwt.decode(
             token,
-            keys.find(_text_or_none(header.get("kid"))),
-            algorithms=list(keys.algorithms),
+            keys.find(_text_or_none(header.get("kid")), algorithm),
+            algorithms=[algorithm],
             audience=expected.audience,
             issuer=expected.issuer,
             options=options,

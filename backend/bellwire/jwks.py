@@ -7,6 +7,7 @@ an unknown key is the sign to look again).
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
@@ -26,8 +27,18 @@ WAIT_S: Final = 10.0
 """How often the issuer is asked at most, whatever keys are named to us. Ours."""
 
 MAX_BYTES: Final = 262_144
-KINDS: Final = ("RSA", "EC", "OKP")
-"""A symmetric key that everybody can fetch is none."""
+FAMILIES: Final = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("EdDSA",)}
+"""How the algorithms of each kind of key begin; a symmetric key that everybody can fetch is none.
+Source: RFC 7518, section 3.1, and RFC 8037, section 3.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A public key as PyJWT takes it; `algorithm` is all it is for, if its issuer says so."""
+
+    key: object
+    kind: str
+    algorithm: str | None
 
 
 class JwksKeys:
@@ -45,10 +56,10 @@ class JwksKeys:
         self._fetch = fetch
         self._monotonic_s = monotonic_s
         self._lock = Lock()
-        self._keys: Mapping[str | None, jwt.PyJWK] = {}
+        self._keys: Mapping[str | None, _Key] = {}
         self._fetched_s = self._tried_s = float("-inf")
 
-    def find(self, key_id: str | None) -> jwt.PyJWK:
+    def find(self, key_id: str | None, algorithm: str) -> object:
         """See `Keys.find`; a token that names no key is for the only one there is.
 
         One caller fetches; only those whose key is not known yet wait for it.
@@ -63,7 +74,9 @@ class JwksKeys:
         key = _choose(self._keys, key_id)
         if key is None:
             raise Unauthenticated("the token is signed with a key that its issuer does not list")
-        return key
+        if not _is_for(key, algorithm):
+            raise Unauthenticated("the token's key is not for the algorithm that it is signed with")
+        return key.key
 
     def _is_due(self, *, is_known: bool) -> bool:
         now_s = self._monotonic_s()
@@ -81,7 +94,7 @@ class JwksKeys:
         self._tried_s = self._monotonic_s()  # from now on nobody waits for it any more
 
 
-def _choose(keys: Mapping[str | None, jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
+def _choose(keys: Mapping[str | None, _Key], key_id: str | None) -> _Key | None:
     if key_id is None and len(keys) == 1:
         return next(iter(keys.values()))
     return keys.get(key_id)
@@ -105,16 +118,23 @@ def fetch_from(url: str) -> Callable[[], bytes]:
     return fetch
 
 
-def _read_keys(body: bytes) -> dict[str | None, jwt.PyJWK]:
+def _is_for(key: _Key, algorithm: str) -> bool:
+    return key.algorithm in (None, algorithm) and algorithm.startswith(FAMILIES[key.kind])
+
+
+def _read_keys(body: bytes) -> dict[str | None, _Key]:
     try:
         listed: Any = json.loads(body)["keys"]
-        usable = [key for key in listed if key["kty"] in KINDS and key.get("use", "sig") == "sig"]
+        usable = [
+            one for one in listed if one["kty"] in tuple(FAMILIES) and one.get("use") != "enc"
+        ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Upstream(f"expected a JSON Web Key Set, found {body[:80]!r}") from error
-    keys: dict[str | None, jwt.PyJWK] = {}
-    for key in usable:
+    keys: dict[str | None, _Key] = {}
+    for one in usable:
         try:
-            keys[key.get("kid")] = jwt.PyJWK.from_dict(key)
+            key = _Key(jwt.PyJWK.from_dict(one).key, one["kty"], one.get("alg"))
+            keys[one.get("kid")] = key
         except (jwt.PyJWTError, NotImplementedError, TypeError) as error:
             logger.warning("a key of the issuer cannot be used: %.200s", error)
     return keys

@@ -31,6 +31,8 @@ class Place:
         pool_id: the identity pool; `"{pool}"` where whoever enforces the documents fills it in.
         api_id: the HTTP API that signed requests go to.
         role_prefix: what the names of deployed roles begin with.
+        home_account_id: the account that sessions are opened in, if it is another than the one
+            that pushes; empty: the same.
     """
 
     region: str
@@ -39,6 +41,7 @@ class Place:
     pool_id: str = "{pool}"
     api_id: str = "local"
     role_prefix: str = ""
+    home_account_id: str = ""
 
 
 @lru_cache(maxsize=256)
@@ -134,6 +137,7 @@ def _render(text: str, place: Place, more: Mapping[str, str]) -> str:
         "pool": place.pool_id,
         "api": place.api_id,
         "role_prefix": place.role_prefix,
+        "home_account": place.home_account_id or place.account_id,
         **more,
     }
     return _OPEN.sub(lambda open_place: known[open_place[1]], text)

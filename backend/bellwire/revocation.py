@@ -26,6 +26,7 @@ class Bouncer:
     """What it takes to end somebody's access.
 
     Attributes:
+        open_grants: makes what the policies are taken away with.
         client_ids_of: names the connections that an identity is known to have.
         now_s: the wall clock, in s since 1970.
         wait_s: waits so many s.
@@ -33,7 +34,7 @@ class Bouncer:
 
     identities: Identities
     directory: Directory
-    grants: Grants
+    open_grants: Callable[[], Grants]
     connections: Connections
     client_ids_of: Callable[[str], Collection[str]]
     now_s: Callable[[], float]
@@ -56,10 +57,12 @@ def kick(user: str, by: Bouncer) -> Kicked:
         TooMany, Upstream: AWS did not do all of it; do it again.
     """
     identity_id = _identity_of(user, by)
-    before_s = math.floor(by.now_s()) + 1
+    before_s, grants = math.floor(by.now_s()) + 1, by.open_grants()
     for _ in range(TRIES):
         person = by.directory.find(identity_id) or Person(identity_id, user)
-        if revoke(person, before_s, by.directory, by.grants):
+        if person.revoked_before_s >= before_s and not person.is_revoked:
+            break  # ours has been written, and a new login has come since
+        if revoke(person, before_s, by.directory, grants):
             break
     else:
         raise Conflict(f"{user!r:.80} is logging in too often to be kicked: try again")

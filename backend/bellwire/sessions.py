@@ -4,7 +4,7 @@ A member's session brings what is attached to the identity in line with the logi
 holds a policy of its own and attaches nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,13 +53,14 @@ class Membership:
     """What members' sessions are made of.
 
     Attributes:
+        open_grants: makes what one login changes its policies with.
         token_lifetime_s: how long the bearer of a member's polls holds.
     """
 
     place: Place
     identities: Identities
     directory: Directory
-    grants: Grants
+    open_grants: Callable[[], Grants]
     narrowing: NarrowedCredentials
     bearers: Bearers
     token_lifetime_s: int = 3600
@@ -93,7 +94,7 @@ def open_member_session(login: Login, made_of: Membership, *, wants_credentials:
     """
     grants = grants_of(login.groups, made_of.place)
     vouched = _vouch_for(login, made_of)
-    settle(vouched.identity_id, login, grants, made_of.directory, made_of.grants)
+    settle(vouched.identity_id, login, grants, made_of.directory, made_of.open_grants())
     credentials: Credentials | None = None
     if wants_credentials:
         credentials = made_of.identities.credentials_for_member(vouched)
@@ -121,7 +122,7 @@ def open_narrowed_session(
     """
     identity_id = _vouch_for(login, made_of).identity_id
     names = grant_names_of(login.groups, made_of.place)
-    settle_without_attaching(identity_id, login, names, made_of.directory, made_of.grants)
+    settle_without_attaching(identity_id, login, names, made_of.directory, made_of.open_grants())
     whole = {name: resolve_me(name, identity_id) for name in channels}
     reader = member(identity_id, login.groups, made_of.place)
     for name, channel in whole.items():

@@ -5,7 +5,7 @@ attached stands there first: a login that dies half way is finished by the next 
 ever attached that a revocation would not find.
 """
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -113,8 +113,8 @@ def _change(
     unsettled = {*gone, *new}
     plan = replace(
         target,
-        attached=tuple(sorted({*person.attached, *target.attached})),
-        unsettled=tuple(sorted({*unsettled, *target.unsettled})),
+        attached=_sorted(person.attached, target.attached),
+        unsettled=_sorted(unsettled, target.unsettled),
     )
     if unsettled:
         if plan != person:  # else somebody died, or is just at the same work
@@ -124,7 +124,7 @@ def _change(
         _perform(target, gone, [wanted[name] for name in new], directory, grants)
     if directory.save(target):
         return True
-    _undo(target.identity_id, new, directory, grants)
+    _reconcile(target.identity_id, unsettled, directory, grants)
     return False
 
 
@@ -145,18 +145,41 @@ def _perform(
             grants.attach(target.identity_id, grant)
             left.remove(grant.name)
     except BellwireError:
-        attached = tuple(sorted({*target.attached, *(gone & {*left})}))
+        attached = _sorted(target.attached, gone & {*left})
         with suppress(BellwireError):  # then the plan stands there, and all of it is done again
-            directory.save(replace(target, attached=attached, unsettled=tuple(sorted(left))))
+            unsettled = _sorted(target.unsettled, left)
+            if not directory.save(replace(target, attached=attached, unsettled=unsettled)):
+                touched = {*gone, *(grant.name for grant in new)}
+                _reconcile(target.identity_id, touched, directory, grants)
         raise
 
 
-def _undo(identity_id: str, new: Collection[str], directory: Directory, grants: Grants) -> None:
-    """Take back what was attached to somebody who has been revoked at the same time."""
-    person = directory.find(identity_id)
-    if person is not None and person.is_revoked:
-        for name in new:
+def _reconcile(identity_id: str, touched: Set[str], directory: Directory, grants: Grants) -> None:
+    """Somebody else has changed an identity while we did: mend what our changes came on top of.
+
+    What stands in the directory and was touched is no longer sure, and the next login attaches it
+    again; what does not stand there is taken away.
+    """
+    for _ in range(TRIES if touched else 0):
+        person = directory.find(identity_id)
+        if person is None:
+            return
+        stray = touched - set(person.attached)
+        doubtful = {*person.unsettled, *touched}
+        marked = replace(
+            person, attached=_sorted(person.attached, stray), unsettled=_sorted(doubtful)
+        )
+        if not directory.save(marked):
+            continue
+        for name in sorted(stray):
             grants.detach(identity_id, name)
+        mended = replace(person, unsettled=_sorted(doubtful - stray), revision=person.revision + 1)
+        if directory.save(mended):
+            return
+
+
+def _sorted(*names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({name for some in names for name in some}))
 
 
 def _only(names: Collection[str], of: tuple[str, ...]) -> tuple[str, ...]:

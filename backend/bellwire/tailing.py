@@ -49,6 +49,19 @@ class Service:
     iot_url: str
 
 
+def read_service(calls: HttpCalls) -> Service:
+    """Ask for a service's config.
+
+    Raises:
+        BellwireError: it cannot be reached, or is none of ours.
+    """
+    match decode_json(calls.get("/v1/config")):
+        case {"stage": str(stage), "region": str(region), "iot_url": str(iot_url)}:
+            return Service(stage, region, iot_url)
+        case other:
+            raise Malformed(f"expected the config of a service, found {str(other)[:80]!r}")
+
+
 def follow(
     calls: HttpCalls,
     positions: Mapping[str, Position | None],
@@ -93,14 +106,14 @@ class _Follower:
         self._poll_after_s = 2.0
 
     def poll_forever(self) -> Iterator[Told]:
-        self._service()  # a service that is not there at all is told at once
+        read_service(self._calls)  # a service that is not there at all is told at once
         while True:
             has_more = yield from self._poll()
             if not has_more:
                 time.sleep(self._poll_after_s)
 
     def listen_forever(self) -> Iterator[Told]:
-        service = self._service()
+        service = read_service(self._calls)
         failures = 0
         while True:
             events: Queue[SocketEvent] = Queue()
@@ -125,13 +138,6 @@ class _Follower:
         self._names = {resolve_me(name, joined.identity_id): name for name in self._receivers}
         topics = [topic_of(service.stage, channel) for channel in self._names]
         return MqttSocket(url, f"{joined.identity_id}-{suffix}", topics, events)
-
-    def _service(self) -> Service:
-        match decode_json(self._calls.get("/v1/config")):
-            case {"stage": str(stage), "region": str(region), "iot_url": str(iot_url)}:
-                return Service(stage, region, iot_url)
-            case other:
-                raise Malformed(f"expected the config of a service, found {str(other)[:80]!r}")
 
     def _listen(self, events: Queue[SocketEvent]) -> Generator[Told, None, bool]:
         """Tell what one connection brings until it is lost; return whether it ever delivered."""

@@ -1,6 +1,7 @@
 /** The entry point of the dashboard: connects and starts the page. */
 
 import { connect } from "../src/index.ts";
+import { commandPrefix } from "./commands.ts";
 import type { DelayWindow } from "./delays.ts";
 import { Page } from "./page.ts";
 
@@ -14,13 +15,7 @@ declare global {
   }
 }
 
-/** The command line looks for the service here unless it is told otherwise. */
-const USUAL_ORIGIN = "http://127.0.0.1:8080";
-
-const command = document.querySelector(".command code");
-if (command && location.origin !== USUAL_ORIGIN) {
-  command.prepend(`BELLWIRE_URL=${location.origin} `);
-}
+document.querySelector(".command code")?.prepend(commandPrefix(location.origin));
 
 const client = connect({ url: "/v1" });
 const page = new Page(client, document);

@@ -8,7 +8,10 @@ export interface ChannelEvents {
   update: Update;
   /** The state after it changed, and once when it first became known. */
   state: ReadonlyMap<string, unknown>;
-  /** Continuity was lost: updates that bring the state up to date follow. */
+  /**
+   * Continuity was lost: updates that bring the state up to date follow. After a login or logout
+   * these delete what a private channel held; the new identity's state comes when it is known.
+   */
   reset: undefined;
 }
 
@@ -50,10 +53,11 @@ export class Channel {
     this.#release();
   }
 
-  /** @internal Tell the listeners what a step brought. */
-  deliver(outputs: readonly SequenceOutput[], isFirst: boolean): void {
+  /** @internal Tell the listeners what a step brought, while it is meant for them. */
+  deliver(outputs: readonly SequenceOutput[], isFirst: boolean, isMeant: () => boolean): void {
     let hasChanged = isFirst;
     for (const output of outputs) {
+      if (!isMeant()) return;
       if (output.kind === "reset") this.#listeners.tell("reset", undefined);
       if (output.kind !== "update") continue;
       hasChanged ||= output.update.op !== "event";

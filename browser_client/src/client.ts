@@ -4,13 +4,14 @@
  * Here: clock, chance, timers, and which I/O answers which effect. No rule lives here.
  */
 import { Channel } from "./channel.ts";
-import { fetchSession } from "./io/credentials.ts";
 import { TextQueue } from "./io/gzip.ts";
 import { poll } from "./io/poller.ts";
+import { fetchPresence, type Present } from "./io/presence.ts";
+import { fetchSession, type OpenedSession } from "./io/session.ts";
 import { signUrl } from "./io/signing.ts";
 import { Socket } from "./io/socket.ts";
 import { Listeners } from "./listeners.ts";
-import { channelOf, checkChannel, topicOf } from "./protocol/channels.ts";
+import { channelOf, checkChannel, isPublic, OWN, topicOf } from "./protocol/channels.ts";
 import { startConnection, step } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
 import {
@@ -18,19 +19,32 @@ import {
   type Effect,
   type Event,
   NEVER,
-  type Session,
   type Status,
+  type TokenKind,
 } from "./protocol/machine.ts";
 import { decodeEnvelope } from "./protocol/updates.ts";
+
+/**
+ * A token of the application's own login, or what gives one; a function is asked anew for each
+ * session, about once an hour, so that a login that has ended can be replaced by a fresh one.
+ */
+export type Token = string | (() => string | Promise<string>);
 
 /** What `connect` takes. */
 export interface ConnectOptions {
   /** The API's prefix, such as `/v1` or `https://example.org/v1`. */
   readonly url: string;
-  /** The bearer for polls of private channels, or what gives a fresh one. */
-  readonly token?: string | (() => string | Promise<string>);
-  /** Called with every event and effect of the machine inside. */
+  /** Who connects; without it, a guest. */
+  readonly token?: Token;
+  /** Called with every event and effect of the machine inside; none of them holds a secret. */
   readonly debug?: (what: Event | Effect) => void;
+}
+
+/** Who the server says the client is. */
+export interface Identity {
+  /** Such as `us-east-1:50e85f6a-…`; a browser stays the same guest. */
+  readonly id: string;
+  readonly groups: readonly string[];
 }
 
 export interface ClientEvents {
@@ -43,9 +57,11 @@ export class Client {
   readonly #options: ConnectOptions;
   readonly #listeners = new Listeners<ClientEvents>();
   readonly #channels = new Map<string, Set<Channel>>();
-  readonly #events: Event[] = [];
+  readonly #effects: Effect[] = [];
   #connection: Connection;
-  #session: Session | null = null;
+  #token: Token | null;
+  /** With its secrets, which the machine does not get to see. */
+  #session: OpenedSession | null = null;
   #socket: Socket | null = null;
   /** Counts sockets asked for, so that what an old one still brings is not heard. */
   #generation = 0;
@@ -53,7 +69,8 @@ export class Client {
 
   constructor(options: ConnectOptions) {
     this.#options = { ...options, url: options.url.replace(/\/+$/, "") };
-    this.#connection = startConnection(options.token !== undefined);
+    this.#token = options.token ?? null;
+    this.#connection = startConnection(kindOf(this.#token));
     this.#dispatch({ kind: "Started" });
   }
 
@@ -67,6 +84,37 @@ export class Client {
     return status === "live" ? "push" : status === "polling" ? "poll" : null;
   }
 
+  /** Who the client is; null until a session is there, and after each login and logout. */
+  get identity(): Identity | null {
+    const { session } = this.#connection.login;
+    return session && { id: session.identityId, groups: session.groups };
+  }
+
+  /**
+   * Become the user of this login: private channels tell `reset` and begin anew, public ones go on.
+   *
+   * Not needed when a login is only renewed: a token function does that without a break.
+   */
+  login(token: Token): void {
+    this.#become(token);
+  }
+
+  /** Become a guest again: private channels tell `not_allowed` and rest until the next login. */
+  logout(): void {
+    if (this.#token !== null) this.#become(null);
+  }
+
+  /**
+   * Return who follows a channel by push at the moment, the longest there first.
+   *
+   * @throws BellwireError `not_allowed` when the channel may not be read or its namespace has no
+   * presence; `unauthenticated` for a private one while `identity` is null.
+   */
+  async presence(channel: string): Promise<readonly Present[]> {
+    const needsToken = !isPublic(channel) || this.#connection.lines.public.needsToken;
+    return fetchPresence(this.#options.url, channel, this.#bearer(needsToken));
+  }
+
   /** Listen; the function returned ends it. */
   on<Name extends keyof ClientEvents>(
     name: Name,
@@ -78,12 +126,12 @@ export class Client {
   /**
    * Follow a channel until the handle returned is closed.
    *
-   * @throws BellwireError `bad_channel`; `not_allowed` for `user/me/…` without a token.
+   * @throws BellwireError `bad_channel`; `not_allowed` for `user/me/…` without a login.
    */
   channel(name: string): Channel {
     checkChannel(name);
-    if (name.startsWith("user/me/") && this.#options.token === undefined) {
-      throw new BellwireError("not_allowed", `found a guest, expected a token for ${name}`, name);
+    if (name.startsWith(OWN) && this.#token === null) {
+      throw new BellwireError("not_allowed", `found a guest, expected a login for ${name}`, name);
     }
     const handles = this.#channels.get(name) ?? new Set();
     const channel = new Channel(
@@ -109,16 +157,22 @@ export class Client {
     this.#dispatch({ kind: "ChannelRemoved", channel: channel.name });
   }
 
-  /** Events that listeners cause while effects are performed wait for their turn. */
+  #become(token: Token | null): void {
+    this.#token = token;
+    this.#session = null;
+    this.#dispatch({ kind: "LoginChanged", token: kindOf(token) });
+  }
+
+  /** Events count at once; the effects of those that listeners cause wait for their turn. */
   #dispatch(event: Event): void {
-    if (this.#events.push(event) > 1) return;
-    for (let next = this.#events[0]; next; next = this.#events[0]) {
-      this.#options.debug?.(next);
-      const moment = { nowMs: readClock(), random: Math.random() };
-      const [connection, effects] = step(this.#connection, next, moment);
-      this.#connection = connection;
-      for (const effect of effects) this.#perform(effect);
-      this.#events.shift();
+    this.#options.debug?.(event);
+    const moment = { nowMs: readClock(), random: Math.random() };
+    const [connection, effects] = step(this.#connection, event, moment);
+    this.#connection = connection;
+    if (this.#effects.push(...effects) > effects.length) return;
+    for (let next = this.#effects[0]; next; next = this.#effects[0]) {
+      this.#perform(next);
+      this.#effects.shift();
     }
   }
 
@@ -126,9 +180,7 @@ export class Client {
     this.#options.debug?.(effect);
     switch (effect.kind) {
       case "Deliver":
-        for (const channel of this.#channels.get(effect.channel) ?? []) {
-          channel.deliver(effect.outputs, effect.isFirst);
-        }
+        this.#deliver(effect);
         break;
       case "SetStatus":
         this.#listeners.tell("status", effect.status);
@@ -140,13 +192,13 @@ export class Client {
         this.#startTimer(effect.atMs);
         break;
       case "Poll":
-        void this.#poll(effect.id, effect.isPublic, effect.query);
+        void this.#poll(effect.id, effect.needsToken, effect.query);
         break;
       case "FetchCredentials":
-        void this.#fetchCredentials();
+        void this.#fetchCredentials(effect.login);
         break;
       case "OpenSocket":
-        void this.#openSocket(effect.session);
+        void this.#openSocket();
         break;
       default:
         this.#performOnSocket(effect);
@@ -172,6 +224,14 @@ export class Client {
     }
   }
 
+  #deliver({ channel, outputs, isFirst, login }: Extract<Effect, { kind: "Deliver" }>): void {
+    // A listener may log out between one update and the next.
+    const isMeant = () => isPublic(channel) || login === this.#connection.login.number;
+    for (const handle of this.#channels.get(channel) ?? []) {
+      handle.deliver(outputs, isFirst, isMeant);
+    }
+  }
+
   #startTimer(atMs: number): void {
     clearTimeout(this.#timer);
     if (atMs === NEVER) return;
@@ -179,35 +239,45 @@ export class Client {
     this.#timer = setTimeout(() => this.#dispatch({ kind: "TimerFired" }), Math.ceil(delayMs));
   }
 
-  async #poll(id: number, isPublic: boolean, query: string): Promise<void> {
-    const { url, token } = this.#options;
-    try {
-      const bearer = isPublic ? undefined : typeof token === "function" ? await token() : token;
-      this.#dispatch(await poll(id, `${url}/updates?${query}`, bearer));
-    } catch (cause) {
-      const error = new BellwireError("upstream", `the token function failed: ${cause}`);
-      this.#dispatch({ kind: "PollFailed", id, error, retryAfterMs: 0 });
-    }
+  async #poll(id: number, needsToken: boolean, query: string): Promise<void> {
+    const { url } = this.#options;
+    this.#dispatch(await poll(id, `${url}/updates?${query}`, this.#bearer(needsToken)));
   }
 
-  async #fetchCredentials(): Promise<void> {
+  #bearer(needsToken: boolean): string | null {
+    return (needsToken && this.#session?.token) || null;
+  }
+
+  async #fetchCredentials(login: number): Promise<void> {
     try {
-      this.#dispatch({
-        kind: "CredentialsArrived",
-        session: await fetchSession(this.#options.url),
-      });
+      const opened = await fetchSession(this.#options.url, await this.#askToken());
+      if (login === this.#connection.login.number) this.#session = opened;
+      const { identityId, groups, guests, lifetimeMs } = opened;
+      const session = { identityId, groups, guests, lifetimeMs };
+      this.#dispatch({ kind: "CredentialsArrived", login, session });
     } catch (error) {
-      this.#dispatch({ kind: "CredentialsFailed", error: error as BellwireError });
+      this.#dispatch({ kind: "CredentialsFailed", login, error: error as BellwireError });
     }
   }
 
-  async #openSocket(session: Session): Promise<void> {
+  async #askToken(): Promise<string | null> {
+    try {
+      const token = this.#token;
+      // Nothing is no login, but no guest either: the server says so.
+      return typeof token === "function" ? (await token()) || "" : token;
+    } catch (cause) {
+      throw new BellwireError("upstream", `the token function failed: ${cause}`);
+    }
+  }
+
+  async #openSocket(): Promise<void> {
+    const session = this.#session;
+    if (!session) return; // A listener logged out just now; the socket's end follows.
     const generation = ++this.#generation;
     const isCurrent = () => generation === this.#generation;
     const tell = (event: Event) => {
       if (isCurrent()) this.#dispatch(event);
     };
-    this.#session = session;
     try {
       const url = await signUrl(session, Date.now());
       if (isCurrent()) this.#socket = this.#makeSocket(url, session, tell);
@@ -216,14 +286,15 @@ export class Client {
     }
   }
 
-  #makeSocket(url: string, session: Session, tell: (event: Event) => void): Socket {
+  #makeSocket(url: string, session: OpenedSession, tell: (event: Event) => void): Socket {
     const texts = new TextQueue((topic, text, sizeBytes) => {
       const channel = channelOf(session.stage, topic);
       if (channel !== null) tell(readPayload(channel, text, sizeBytes));
     });
     return new Socket(url, makeClientId(session.identityId), {
       onOpened: () => tell({ kind: "Opened" }),
-      onSubscribed: (topics) => tell({ kind: "Subscribed", channels: byChannel(session, topics) }),
+      onSubscribed: (topics) =>
+        tell({ kind: "Subscribed", channels: byChannel(session.stage, topics) }),
       onPonged: () => tell({ kind: "Ponged" }),
       onPayload: (topic, payload) => texts.push(topic, payload),
       onLost: (error) => (error ? this.#reportLoss(error, tell) : tell({ kind: "Lost" })),
@@ -231,13 +302,19 @@ export class Client {
   }
 
   #reportLoss(error: Error, tell: (event: Event) => void): void {
-    this.#listeners.tell("error", new BellwireError("upstream", `the socket: ${error.message}`));
+    // A browser that refuses the URL quotes it, with its signature and token.
+    const reason = error.message.replace(/\?X-Amz-\S*/, "?…");
+    this.#listeners.tell("error", new BellwireError("upstream", `the socket: ${reason}`));
     tell({ kind: "Lost" });
   }
 
   #topicsOf(channels: readonly string[]): string[] {
-    return channels.map((channel) => topicOf((this.#session as Session).stage, channel));
+    return channels.map((channel) => topicOf(this.#session?.stage ?? "", channel));
   }
+}
+
+function kindOf(token: Token | null): TokenKind {
+  return token === null ? "none" : typeof token === "function" ? "renewable" : "fixed";
 }
 
 /** Milliseconds since the epoch that never jump back. */
@@ -245,7 +322,7 @@ function readClock(): number {
   return performance.timeOrigin + performance.now();
 }
 
-function byChannel({ stage }: Session, topics: ReadonlyMap<string, boolean>): Map<string, boolean> {
+function byChannel(stage: string, topics: ReadonlyMap<string, boolean>): Map<string, boolean> {
   return new Map([...topics].map(([topic, granted]) => [topic.slice(stage.length + 1), granted]));
 }
 

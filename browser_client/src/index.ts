@@ -2,7 +2,8 @@
 import { Client, type ConnectOptions } from "./client.ts";
 
 export type { Channel, ChannelEvents } from "./channel.ts";
-export type { Client, ClientEvents, ConnectOptions } from "./client.ts";
+export type { Client, ClientEvents, ConnectOptions, Identity, Token } from "./client.ts";
+export type { Present } from "./io/presence.ts";
 export { BellwireError, type ErrorCode } from "./protocol/errors.ts";
 export type { Status } from "./protocol/machine.ts";
 export type { Update } from "./protocol/sequence.ts";

@@ -25,7 +25,8 @@ from bellwire.revocation import Bouncer
 from bellwire.sessions import Membership
 from bellwire.sql.directory import SqlDirectory
 from bellwire.sql.log import SqlLog
-from infra.local.identity.oidc_issuer import jwk_of, make_key
+from bellwire.sql.presence import SqlPresence
+from infra.local.identity.oidc_issuer import make_key
 
 PLACE = Place("us-east-1", "000000000000", "dev")
 POOL_ID = "us-east-1:11111111-1111-4111-8111-111111111111"
@@ -45,10 +46,10 @@ class PoolKeys:
 
     algorithms = ASYMMETRIC
 
-    def find(self, key_id: str | None) -> Any:
-        if key_id != "pool":
+    def find(self, key_id: str | None, algorithm: str) -> Any:
+        if key_id != "pool" or algorithm != "RS512":
             raise Unauthenticated("the token is signed with a key that its issuer does not list")
-        return jwt.PyJWK.from_dict({**jwk_of(pool_key(), "pool"), "alg": "RS512"})
+        return pool_key().public_key()
 
 
 def pool_token(identity_id: str, issued_at_s: int, **claims: Any) -> str:
@@ -122,7 +123,7 @@ class Club:
             place=PLACE,
             identities=self.pool,
             directory=self.directory,
-            grants=self.grants,
+            open_grants=lambda: self.grants,
             narrowing=self.narrowings,
             bearers=Bearers(
                 pool_id=POOL_ID, pool_keys=PoolKeys(), secret=BEARER_SECRET, stage="dev"
@@ -131,7 +132,7 @@ class Club:
         bouncer = Bouncer(
             identities=self.pool,
             directory=self.directory,
-            grants=self.grants,
+            open_grants=lambda: self.grants,
             connections=self.clients,
             client_ids_of=lambda _: (),
             now_s=self.now_s,
@@ -142,7 +143,10 @@ class Club:
             PROVIDER: Provider("https://id.example", groups_claim="teams"),
             "graph.facebook.com": Provider(),
         }
-        return Members(Logins(own, foreign), made_of, bouncer, POOL_ID)
+        presence = SqlPresence(self.engine)
+        return Members(
+            Logins(own, foreign), made_of, bouncer, POOL_ID, presence, frozenset({"group"})
+        )
 
     def login(self, user: str = "alice", *groups: str, **claims: Any) -> str:
         """Sign a login token of now."""

@@ -1,4 +1,4 @@
-"""Update logs and directories to test against, with a clock that only the test moves."""
+"""Logs, directories and stores of presence to test against, with a clock that only tests move."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,15 +13,18 @@ from moto import mock_aws
 from sqlalchemy import Engine
 
 from backend.cloud import Cloud, running_cloud
+from backend.presence_doubles import World
 from bellwire.aws.dynamodb_directory import DynamoDbDirectory, create_directory_table
 from bellwire.aws.dynamodb_log import DynamoDbLog
+from bellwire.aws.dynamodb_presence import DynamoDbPresence, create_presence_table
 from bellwire.aws.dynamodb_tables import Tables, create_tables
 from bellwire.fanout import PushableLog
-from bellwire.identity_ports import Directory
+from bellwire.identity_ports import Directory, PresenceStore
 from bellwire.sql.directory import SqlDirectory
 from bellwire.sql.engine import open_postgres, open_sqlite
 from bellwire.sql.log import SqlLog
-from bellwire.sql.tables import metadata
+from bellwire.sql.presence import SqlPresence
+from bellwire.sql.schema import metadata
 from postgres import running_postgres
 
 RETENTION_S = 3_600
@@ -106,7 +109,7 @@ def make_dynamodb_log(clock: Clock) -> Callable[[Tables], DynamoDbLog]:
 
 @pytest.fixture
 def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of a DynamoDB without tables."""
+    """A client of moto's DynamoDB, without tables."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
@@ -146,6 +149,39 @@ def log(request: pytest.FixtureRequest) -> PushableLog:
     ]
     found: PushableLog = request.getfixturevalue(name)
     return found
+
+
+@pytest.fixture
+def sqlite_presence(tmp_path: Path) -> Iterator[SqlPresence]:
+    engine = open_sqlite(tmp_path / "log.db", busy_timeout_ms=500)
+    yield SqlPresence(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_presence(postgres_url: str) -> Iterator[SqlPresence]:
+    engine = open_postgres(postgres_url, lock_timeout_ms=500)
+    yield SqlPresence(engine)
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def dynamodb_presence(dynamodb: Any) -> DynamoDbPresence:
+    create_presence_table(dynamodb, "bellwire-presence")
+    return DynamoDbPresence(dynamodb, "bellwire-presence")
+
+
+@pytest.fixture(params=["sqlite", "postgres", "dynamodb"])
+def presences(request: pytest.FixtureRequest) -> PresenceStore:
+    """Every store of presence, one after another."""
+    found: PresenceStore = request.getfixturevalue(f"{request.param}_presence")
+    return found
+
+
+@pytest.fixture
+def world(sqlite_presence: SqlPresence) -> World:
+    return World(sqlite_presence)
 
 
 @pytest.fixture(params=["sqlite", "postgres", "dynamodb"])

@@ -31,10 +31,10 @@ class PoolKeys:
 
     algorithms = ASYMMETRIC
 
-    def find(self, key_id: str | None) -> Any:
-        if key_id != "pool":
+    def find(self, key_id: str | None, algorithm: str) -> Any:
+        if key_id != "pool" or algorithm != "RS512":
             raise Unauthenticated("the token is signed with a key that its issuer does not list")
-        return jwt.PyJWK.from_dict({**jwk_of(POOL_KEY, "pool"), "alg": "RS512"})
+        return POOL_KEY.public_key()
 
 
 def bearers(*, secret: bytes = SECRET, stage: str = "dev", pool_id: str = POOL_ID) -> Bearers:

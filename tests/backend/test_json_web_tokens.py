@@ -46,8 +46,9 @@ class OneKey:
 
     algorithms = ASYMMETRIC
 
-    def find(self, key_id: str | None) -> Any:
+    def find(self, key_id: str | None, algorithm: str) -> Any:
         assert key_id in (None, "one")
+        assert algorithm in self.algorithms
         return RSA_KEY.public_key()
 
 

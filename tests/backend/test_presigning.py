@@ -7,7 +7,7 @@ import pytest
 from awscrt import auth, http
 
 from bellwire.aws.presigning import presign_iot_url
-from bellwire.identity_ports import Credentials
+from bellwire.identity_ports import Credentials, Keys
 
 IOT_URL = "ws://127.0.0.1:8081/mqtt"
 CREDENTIALS = Credentials("ASIAEXAMPLE", "secret/+=", "token/+=&", 0)
@@ -37,3 +37,9 @@ def test_the_signature_is_that_of_awscrt(monkeypatch: pytest.MonkeyPatch) -> Non
     assert urlsplit(url)[:3] == ("ws", "127.0.0.1:8081", "/mqtt")
     assert dict(parse_qsl(urlsplit(url).query)) == crt_query(at)
     assert url.endswith("&X-Amz-Security-Token=token%2F%2B%3D%26")
+
+
+def test_a_long_lived_key_comes_without_a_token() -> None:
+    url = presign_iot_url(IOT_URL, "us-east-1", Keys("AKIAEXAMPLE", "secret"))
+    assert "X-Amz-Signature=" in url
+    assert "Token" not in url

@@ -41,7 +41,7 @@ class Door:
             Bouncer(
                 identities=self.pool,
                 directory=self.directory,
-                grants=self.grants,
+                open_grants=lambda: self.grants,
                 connections=self.clients,
                 client_ids_of=lambda identity_id: self.known_clients.get(identity_id, []),
                 now_s=lambda: self.now_s,

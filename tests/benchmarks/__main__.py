@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from benchmarks.appends import measure_appends
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
+from benchmarks.members import measure_members
 from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
 from benchmarks.reads import measure_reads
@@ -50,6 +51,7 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
         yield f"publish call over HTTP, {RATE_PER_S}/s", in_words(push.calls_ms)
         for label, times_ms in measure_polls(service):
             yield f"poll over HTTP, {label}", in_words(times_ms)
+        yield from measure_members(service)
     yield from measure_fanout(directory / "fanout")
     yield "append to SQLite, one update", in_words(measure_appends(directory))
     with sql_stores(directory / "stores") as stores:

@@ -200,43 +200,11 @@ describe("a client", () => {
     expect(await seen).toEqual(new Map([["cpu", 1]]));
   });
 
-  it("sends the token with polls of private channels alone", async () => {
-    const client = open({ token: async () => "secret" });
-    client.channel("public/host");
-    client.channel("user/me/inbox");
-    await until(client, "live");
-    const sent = web.asked
-      .filter(({ url }) => url.startsWith("/v1/updates?channels"))
-      .map(({ url, headers }) => [url, headers.authorization]);
-    expect(new Map(sent as [string, string | undefined][])).toEqual(
-      new Map([
-        ["/v1/updates?channels=public%2Fhost", undefined],
-        ["/v1/updates?channels=user%2Fme%2Finbox", "Bearer secret"],
-      ]),
-    );
-  });
-
-  it("reports a token function that fails, and asks it again", async () => {
-    let calls = 0;
-    const token = () => {
-      if (calls++ === 0) throw new Error("no login yet");
-      return "secret";
-    };
-    const client = open({ token });
-    const errors: BellwireError[] = [];
-    client.on("error", (error) => errors.push(error));
-    client.channel("user/me/inbox");
-    await until(client, "live");
-    expect(errors.map(({ message }) => message)).toEqual([
-      "the token function failed: Error: no login yet",
-    ]);
-  });
-
   it("refuses channels that cannot be", () => {
     const client = open();
     expect(() => client.channel("public/#")).toThrow(BellwireError);
     expect(() => client.channel("user/me/inbox")).toThrow(
-      "found a guest, expected a token for user/me/inbox",
+      "found a guest, expected a login for user/me/inbox",
     );
   });
 

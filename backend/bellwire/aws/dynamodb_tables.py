@@ -25,14 +25,7 @@ class Tables:
 
     def query(self, query: "QueryInputTypeDef") -> "Iterator[dict[str, AttributeValueTypeDef]]":
         """Read all items of a query, a page at a time as they are taken."""
-        while True:
-            page = self.client.query(**query)
-            yield from page["Items"]
-            if not page.get("LastEvaluatedKey"):
-                return
-            query = cast(
-                "QueryInputTypeDef", {**query, "ExclusiveStartKey": page["LastEvaluatedKey"]}
-            )
+        return read_pages(self.client, query)
 
     def read_head(self, channel: str) -> Head | None:
         """Read a channel's head item, strongly."""
@@ -126,6 +119,18 @@ def create_tables(client: "DynamoDBClient", log: str, keyed: str) -> Tables:
             TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
         )
     return Tables(client, log, keyed)
+
+
+def read_pages(
+    client: "DynamoDBClient", query: "QueryInputTypeDef"
+) -> "Iterator[dict[str, AttributeValueTypeDef]]":
+    """Read all items of a query, a page at a time as they are taken."""
+    while True:
+        page = client.query(**query)
+        yield from page["Items"]
+        if not page.get("LastEvaluatedKey"):
+            return
+        query = cast("QueryInputTypeDef", {**query, "ExclusiveStartKey": page["LastEvaluatedKey"]})
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""AWS IoT's connections, by its HTTPS data plane.
+"""AWS IoT Core's connections, over its HTTPS data plane.
 
-Source: IoT API reference, GetConnection, ListSubscriptions, DeleteConnection (August 2025).
+The operations are younger than some copies of boto3: a Lambda function brings its own.
+Source: https://docs.aws.amazon.com/iot/latest/apireference/API_Operations_AWS_IoT_Data_Plane.html
 """
 
 from collections.abc import Iterator
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bellwire.errors import TooMany, Upstream
+from bellwire.errors import Upstream
 from bellwire.identity_ports import LiveConnection
 
 if TYPE_CHECKING:
     from mypy_boto3_iot_data import IoTDataPlaneClient
 
-PAGE: Final = 200
-"""Filters of one answer at most. Source: IoT API reference, ListSubscriptions, maxResults."""
+SUBSCRIPTIONS_PER_PAGE: Final = 200
+"""The most that ListSubscriptions gives at once."""
 
 
 class IotConnections:
@@ -27,45 +28,39 @@ class IotConnections:
 
     def find(self, client_id: str) -> LiveConnection | None:
         """See `Connections.find`."""
-        missing = self._client.exceptions.ResourceNotFoundException
-        with _mapped_errors():
+        with _mapped_errors(client_id):
             try:
                 found = self._client.get_connection(clientId=client_id)
-                if not found.get("connected"):
+                if not found["connected"]:
                     return None
-                filters = tuple(self._filters_of(client_id))
-            except missing:
+                filters = tuple(self._filters(client_id))
+            except self._client.exceptions.ResourceNotFoundException:
                 return None
-        return LiveConnection(client_id, found["connectedSince"], filters)
+            return LiveConnection(client_id, found["connectedSince"], filters)
 
     def end(self, client_id: str) -> bool:
         """See `Connections.end`."""
-        with _mapped_errors():
+        with _mapped_errors(client_id):
             try:
                 self._client.delete_connection(clientId=client_id)
             except self._client.exceptions.ResourceNotFoundException:
                 return False
-        return True
+            return True
 
-    def _filters_of(self, client_id: str) -> Iterator[str]:
-        more: dict[str, str] = {}
-        while True:
-            page = self._client.list_subscriptions(clientId=client_id, maxResults=PAGE, **more)
-            yield from (one["topicFilter"] for one in page["subscriptions"])
-            token = page.get("nextToken")
-            if not token:
-                return
-            more = {"nextToken": token}
+    def _filters(self, client_id: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_subscriptions").paginate(
+            clientId=client_id, PaginationConfig={"PageSize": SUBSCRIPTIONS_PER_PAGE}
+        )
+        for page in pages:
+            for subscription in page["subscriptions"]:
+                yield subscription["topicFilter"]
 
 
 @contextmanager
-def _mapped_errors() -> Iterator[None]:
+def _mapped_errors(client_id: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        if code == "ThrottlingException":
-            raise TooMany("AWS IoT looks after no more connections this second") from error
-        raise Upstream(f"AWS IoT refused: {error}") from error
+        raise Upstream(f"AWS IoT refused to look after {client_id}: {error}") from error
     except BotoCoreError as error:
-        raise Upstream(f"AWS IoT could not be reached: {error}") from error
+        raise Upstream(f"AWS IoT could not be reached about {client_id}: {error}") from error

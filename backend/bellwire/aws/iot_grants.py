@@ -1,7 +1,8 @@
 """The IoT policies of identities, by AWS IoT's control plane, which is slow: 15 calls a second.
 
 Throttled calls are tried again for a few seconds, in which a queue of sign-ups drains by itself;
-then the client is asked to come back.
+then the client is asked to come back. The seconds are those of a whole login, however many policies
+it changes, so one `IotGrants` is made for each.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 PATIENCE_S: Final = 3.0
-"""How long a throttled call is tried again: less than the 5 s in which a client hears of it."""
+"""How long throttled calls are tried again: less than the 5 s in which a client hears of it."""
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 1.0
@@ -39,7 +40,7 @@ class IotGrants:
         wait_s: Callable[[float], None],
         random: Callable[[], float],
     ) -> None:
-        """Keep what the control plane is asked with.
+        """Keep what the control plane is asked with; from now on patience runs out.
 
         Args:
             monotonic_s: a clock that does not jump.
@@ -50,6 +51,7 @@ class IotGrants:
         self._monotonic_s = monotonic_s
         self._wait_s = wait_s
         self._random = random
+        self._until_s = monotonic_s() + PATIENCE_S
 
     def attach(self, identity_id: str, grant: Grant) -> None:
         """See `Grants.attach`."""
@@ -84,13 +86,13 @@ class IotGrants:
 
     def _call(self, call: Callable[[], Result]) -> Result:
         """Call until it is not throttled, for as long as our patience lasts."""
-        until_s, wait_s = self._monotonic_s() + PATIENCE_S, FIRST_WAIT_S
+        wait_s = FIRST_WAIT_S
         while True:
             try:
                 return self._once(call)
             except TooMany:
                 pause_s = wait_s * (0.5 + self._random())
-                if self._monotonic_s() + pause_s > until_s:
+                if self._monotonic_s() + pause_s > self._until_s:
                     raise
             self._wait_s(pause_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)

@@ -6,12 +6,12 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
-from bellwire.identity_ports import Credentials
+from bellwire.identity_ports import Credentials, Keys
 
 SERVICE = "iotdevicegateway"
 
 
-def presign_iot_url(iot_url: str, region: str, credentials: Credentials) -> str:
+def presign_iot_url(iot_url: str, region: str, keys: Keys | Credentials) -> str:
     """Sign a websocket URL, e.g. `"wss://…-ats.iot.us-east-1.amazonaws.com/mqtt"`.
 
     AWS IoT takes the session token after the signature and outside of it, unlike every other
@@ -21,7 +21,9 @@ def presign_iot_url(iot_url: str, region: str, credentials: Credentials) -> str:
     the signature as well (`omit_session_token`).
     """
     signed = AWSRequest("GET", iot_url.replace("ws", "http", 1))
-    key = BotoCredentials(credentials.access_key_id, credentials.secret_access_key)
+    key = BotoCredentials(keys.access_key_id, keys.secret_access_key)
     SigV4QueryAuth(key, SERVICE, region, expires=300).add_auth(signed)
-    token = quote(credentials.session_token, safe="")
-    return f"{str(signed.url).replace('http', 'ws', 1)}&X-Amz-Security-Token={token}"
+    url = str(signed.url).replace("http", "ws", 1)
+    if keys.session_token is None:
+        return url
+    return f"{url}&X-Amz-Security-Token={quote(keys.session_token, safe='')}"

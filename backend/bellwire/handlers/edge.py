@@ -20,7 +20,7 @@ from bellwire.errors import (
     to_wire,
 )
 from bellwire.fanout import FanOut
-from bellwire.identity_ports import Identities
+from bellwire.identity_ports import Identities, PresenceStore
 from bellwire.logins import Logins
 from bellwire.policies import Document, Place
 from bellwire.ports import Appends, UpdateLog
@@ -41,13 +41,16 @@ MAX_BODY_BYTES: Final = 1_048_576  # protocol §1
 class Members:
     """What the handlers work with where people can log in.
 
-    `pool_id` is the identity pool whose signatures count.
+    `pool_id` is the identity pool whose signatures count; `presence_namespaces` are those in which
+    it may be asked who is there, e.g. `{"group", "user"}`.
     """
 
     logins: Logins
     made_of: Membership
     bouncer: Bouncer
     pool_id: str
+    presence: PresenceStore
+    presence_namespaces: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The update log in a SQL database; the only package that imports SQLAlchemy."""
+"""The update log and presence in a SQL database; the only package that imports SQLAlchemy."""

@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from bellwire.errors import Upstream
 from bellwire.sql.incarnation import claim_postgres, claim_sqlite
-from bellwire.sql.tables import metadata
+from bellwire.sql.schema import metadata
 
 BUSY_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 15_000
@@ -140,9 +140,10 @@ def _turn(engine: Engine) -> Iterator[None]:
         turn.lock.release()
 
 
-def insert_if_absent(connection: Connection, table: Table, **values: object) -> None:
-    """Insert a row, unless one with its key is there."""
-    connection.execute(_insert(connection, table, values).on_conflict_do_nothing())
+def insert_if_absent(connection: Connection, table: Table, **values: object) -> bool:
+    """Insert a row, unless one with its key is there; tell whether it was inserted."""
+    put = _insert(connection, table, values).on_conflict_do_nothing()
+    return connection.execute(put.returning(*table.primary_key)).first() is not None
 
 
 def insert_or_replace(connection: Connection, table: Table, **values: object) -> None:

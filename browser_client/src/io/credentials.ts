@@ -1,15 +1,13 @@
 /**
- * Gets a guest the credentials to open a socket: config, Cognito identity, temporary keys.
+ * Gets a guest what opens a socket: Cognito identity, temporary keys.
  *
  * Here: the calls and the identity kept in localStorage, so that a browser stays one guest. Not
- * here: when they are renewed (protocol/link.ts). Source: Amazon Cognito Identity API reference,
+ * here: members (session.ts), when it is renewed (protocol/sessions.ts). Source: Amazon Cognito Identity API reference,
  * GetId and GetCredentialsForIdentity (JSON 1.1, unsigned).
  */
-
-import { BellwireError, type ErrorCode, malformed } from "../protocol/errors.ts";
-import type { Session } from "../protocol/machine.ts";
-import { isObject } from "../protocol/updates.ts";
-import { type Answer, errorOfAnswer, exchange, parseObjectOrNull } from "./http.ts";
+import { BellwireError, type ErrorCode } from "../protocol/errors.ts";
+import type { Config } from "./config.ts";
+import { type Answer, exchange, parseObjectOrNull, serverTimeMs, textIn, timeIn } from "./http.ts";
 
 /** What a Cognito error type says to the client; all others are AWS's fault and may pass. */
 const CODE_OF_TYPE: Readonly<Record<string, ErrorCode>> = {
@@ -22,23 +20,29 @@ const CODE_OF_TYPE: Readonly<Record<string, ErrorCode>> = {
   LimitExceededException: "too_many",
 };
 
-interface Config {
-  readonly stage: string;
-  readonly region: string;
-  readonly iotUrl: string;
-  readonly identityPoolId: string;
-  readonly cognitoUrl: string;
+/** An identity, what proves it, and until when. */
+export interface Grant {
+  readonly identityId: string;
+  readonly groups: readonly string[];
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  /** The bearer of polls; null for a guest. */
+  readonly token: string | null;
+  /** When the first of all these ends, in ms from when they were given. */
+  readonly lifetimeMs: number;
 }
 
 /**
- * Fetch all that a socket is opened with.
+ * Fetch what a guest is granted.
  *
- * @param url the API's prefix, such as `/v1`.
  * @throws BellwireError retryable when the network or AWS is at fault; `not_allowed` when guests
- * may not connect, `not_found` when there is no Bellwire at `url` or no such pool.
+ * may not connect, `not_found` when there is no such pool.
  */
-export async function fetchSession(url: string): Promise<Session> {
-  const config = await fetchConfig(`${url}/config`);
+export async function fetchGuest(config: Config): Promise<Grant> {
+  if (!config.guests) {
+    throw new BellwireError("not_allowed", "found guests off in the config, expected a login");
+  }
   const key = `bellwire:identity:${config.identityPoolId}`;
   const kept = recall(key);
   if (kept !== null) {
@@ -50,54 +54,25 @@ export async function fetchSession(url: string): Promise<Session> {
       remember(key, null);
     }
   }
-  const fresh = await callCognito(config, "GetId", { IdentityPoolId: config.identityPoolId });
+  const [fresh] = await callCognito(config, "GetId", { IdentityPoolId: config.identityPoolId });
   const identityId = textIn(fresh, "IdentityId");
   remember(key, identityId);
   return fetchCredentials(config, identityId);
 }
 
-async function fetchConfig(url: string): Promise<Config> {
-  const answer = await exchange(url);
-  if (answer.status !== 200) throw errorOfAnswer(url, answer);
-  const config = parseObjectOrNull(answer.text);
-  if (!config) {
-    throw new BellwireError("upstream", `found no JSON object at ${url}; is a proxy in between?`);
-  }
-  if (config["guests"] !== true) {
-    throw new BellwireError(
-      "not_allowed",
-      `found guests off at ${url}, expected them to be let in`,
-    );
-  }
-  const region = textIn(config, "region");
+async function fetchCredentials(config: Config, identityId: string): Promise<Grant> {
+  const input = { IdentityId: identityId };
+  const [answer, headers] = await callCognito(config, "GetCredentialsForIdentity", input);
+  const { Credentials: credentials } = answer;
   return {
-    stage: textIn(config, "stage"),
-    region,
-    iotUrl: textIn(config, "iot_url"),
-    identityPoolId: textIn(config, "identity_pool_id"),
-    cognitoUrl:
-      config["cognito_url"] === null
-        ? `https://cognito-identity.${region}.amazonaws.com/`
-        : textIn(config, "cognito_url"),
-  };
-}
-
-async function fetchCredentials(config: Config, identityId: string): Promise<Session> {
-  const answer = await callCognito(config, "GetCredentialsForIdentity", { IdentityId: identityId });
-  const credentials = answer["Credentials"];
-  if (!isObject(credentials)) throw malformed(credentials, "Credentials from Cognito");
-  const expiresAtS = credentials["Expiration"];
-  if (typeof expiresAtS !== "number") throw malformed(expiresAtS, "Expiration in seconds");
-  return {
-    stage: config.stage,
-    region: config.region,
-    iotUrl: config.iotUrl,
     // Cognito may answer with another identity, which then is the valid one.
     identityId: textIn(answer, "IdentityId"),
+    groups: [],
     accessKeyId: textIn(credentials, "AccessKeyId"),
     secretAccessKey: textIn(credentials, "SecretKey"),
     sessionToken: textIn(credentials, "SessionToken"),
-    expiresAtMs: expiresAtS * 1000,
+    token: null,
+    lifetimeMs: 1000 * timeIn(credentials, "Expiration") - serverTimeMs(headers),
   };
 }
 
@@ -105,7 +80,7 @@ async function callCognito(
   { cognitoUrl }: Config,
   operation: string,
   input: object,
-): Promise<Record<string, unknown>> {
+): Promise<[fields: Record<string, unknown>, headers: Headers]> {
   const answer = await exchange(cognitoUrl, {
     method: "POST",
     headers: {
@@ -115,7 +90,7 @@ async function callCognito(
     body: JSON.stringify(input),
   });
   const output = parseObjectOrNull(answer.text);
-  if (answer.status === 200 && output) return output;
+  if (answer.status === 200 && output) return [output, answer.headers];
   throw cognitoError(operation, answer);
 }
 
@@ -129,12 +104,6 @@ export function cognitoError(
   const type = /([^#:]+)(:.*)?$/.exec(String(told["__type"]))?.[1] as string;
   const code = CODE_OF_TYPE[type] ?? "upstream";
   return new BellwireError(code, `${operation}: ${type} (status ${status}): ${told["message"]}`);
-}
-
-function textIn(fields: Readonly<Record<string, unknown>>, name: string): string {
-  const text = fields[name];
-  if (typeof text !== "string") throw malformed(text, `text in ${name}`);
-  return text;
 }
 
 function recall(key: string): string | null {

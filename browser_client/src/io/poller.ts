@@ -1,30 +1,28 @@
 /** Asks `GET /v1/updates`. Not here: when, from which positions, and what the answer means. */
-import { decodeAnswer } from "../protocol/answers.ts";
+import { decodeAnswer, type PollAnswer } from "../protocol/answers.ts";
 import type { BellwireError } from "../protocol/errors.ts";
 import type { AnswerArrived, PollFailed } from "../protocol/machine.ts";
-import { type Answer, errorOfAnswer, exchange } from "./http.ts";
+import { fetchObject, numberIn } from "./http.ts";
 
 /**
  * Send one poll; every outcome is an event of the connection.
  *
- * @param token sent as bearer, for private channels only: public answers are shared by caches.
+ * @param bearer the session's token; null for what guests may read, which caches share.
  */
 export async function poll(
   id: number,
   url: string,
-  token: string | undefined,
+  bearer: string | null,
 ): Promise<AnswerArrived | PollFailed> {
   try {
-    const headers: HeadersInit = token ? { Authorization: `Bearer ${token}` } : {};
-    const answer = await exchange(url, { headers });
-    return answer.status === 200 ? arrived(id, answer) : failed(id, url, answer);
+    const [fields, headers] = await fetchObject(url, {}, bearer);
+    return arrived(id, decodeAnswer(fields), headers);
   } catch (error) {
-    return { kind: "PollFailed", id, error: error as BellwireError, retryAfterMs: 0 };
+    return { kind: "PollFailed", id, error: error as BellwireError };
   }
 }
 
-function arrived(id: number, { headers, text }: Answer): AnswerArrived {
-  const answer = decodeAnswer(text);
+function arrived(id: number, answer: PollAnswer, headers: Headers): AnswerArrived {
   const pollAfterMs = numberIn(headers, "Bellwire-Poll-After-Ms") ?? answer.pollAfterMs;
   const maxAge = /(?:^|[\s,])max-age=(\d+)/.exec(headers.get("Cache-Control") ?? "");
   return {
@@ -34,15 +32,4 @@ function arrived(id: number, { headers, text }: Answer): AnswerArrived {
     maxAgeMs: 1000 * Number(maxAge?.[1] ?? 0),
     ageMs: 1000 * (numberIn(headers, "Age") ?? 0),
   };
-}
-
-function failed(id: number, url: string, answer: Answer): PollFailed {
-  const retryAfterMs = 1000 * (numberIn(answer.headers, "Retry-After") ?? 0);
-  return { kind: "PollFailed", id, error: errorOfAnswer(url, answer), retryAfterMs };
-}
-
-/** Read a header that is a number; other spellings, such as a date, count as not there. */
-function numberIn(headers: Headers, name: string): number | null {
-  const text = headers.get(name);
-  return text && /^\d+$/.test(text) ? Number(text) : null;
 }

@@ -1,5 +1,4 @@
 /** Signs the WebSocket URL with WebCrypto. The strings themselves are in protocol/signing.ts. */
-import type { Session } from "../protocol/machine.ts";
 import {
   canonicalQuery,
   canonicalRequest,
@@ -8,6 +7,7 @@ import {
   stringToSign,
   timestampOf,
 } from "../protocol/signing.ts";
+import type { OpenedSession } from "./session.ts";
 
 const utf8 = new TextEncoder();
 
@@ -16,7 +16,7 @@ const utf8 = new TextEncoder();
  *
  * @param epochMs the wall-clock time to sign with.
  */
-export async function signUrl(session: Session, epochMs: number): Promise<string> {
+export async function signUrl(session: OpenedSession, epochMs: number): Promise<string> {
   const { host, pathname } = new URL(session.iotUrl);
   const scope = { ...session, timestamp: timestampOf(epochMs) };
   const query = canonicalQuery(scope);

@@ -4,7 +4,7 @@
  * Here: shapes and checks. Not here: the request (io/poller.ts), what an answer means (sequence.ts).
  */
 import { malformed } from "./errors.ts";
-import { checkCover, decodeRun, type Envelope, isObject, parseObject } from "./updates.ts";
+import { checkCover, decodeRun, type Envelope, isObject } from "./updates.ts";
 
 /** One channel's part of a poll answer. */
 export interface ChannelAnswer extends Omit<Envelope, "channel"> {
@@ -25,12 +25,12 @@ export interface PollAnswer {
 const DEFAULT_POLL_AFTER_MS = 2000;
 
 /**
- * Read the JSON text of a poll answer.
+ * Read the JSON object of a poll answer.
  *
  * @throws BellwireError `malformed` when it is not one.
  */
-export function decodeAnswer(text: string): PollAnswer {
-  const { v, poll_after_ms: pollAfterMs, more, channels } = parseObject(text);
+export function decodeAnswer(fields: Readonly<Record<string, unknown>>): PollAnswer {
+  const { v, poll_after_ms: pollAfterMs, more, channels } = fields;
   if (v !== 1) throw malformed(v, "the version 1 in v");
   if (!isObject(channels)) throw malformed(channels, "an object in channels");
   return {

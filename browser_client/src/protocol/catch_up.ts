@@ -5,7 +5,7 @@
  * updates (sequence.ts).
  */
 import { backoffMs } from "./backoff.ts";
-import { BellwireError, malformed } from "./errors.ts";
+import { type BellwireError, malformed } from "./errors.ts";
 import {
   type AnswerArrived,
   type Audience,
@@ -18,8 +18,9 @@ import {
 } from "./machine.ts";
 import { isChecking, tailCheckMs } from "./polls.ts";
 import { isBehind, type Sequence, step } from "./sequence.ts";
+import * as sessions from "./sessions.ts";
 import type { Envelope } from "./updates.ts";
-import { AUDIENCES, change, changeLine } from "./watches.ts";
+import { AUDIENCES, change, changeLine, deliver, followersOf, refuse } from "./watches.ts";
 
 const GAP_HOLD_MS = 250;
 const GAP_JITTER_MS = 250;
@@ -29,20 +30,23 @@ const OLD_ANSWER_MS = 10_000;
 const NOT_READABLE = new Set(["not_allowed", "bad_channel", "unauthenticated"]);
 
 export function onEnvelope(work: Work, envelope: Envelope, sizeBytes: number): void {
-  const { connection, nowMs } = work;
-  const { channel } = envelope;
-  const before = connection.watches.get(channel);
-  if (!before) return;
+  for (const watch of followersOf(work.connection, envelope.channel)) {
+    if (!watch.isRefused) takeEnvelope(work, watch, envelope, sizeBytes);
+  }
+}
+
+function takeEnvelope(work: Work, before: Watch, envelope: Envelope, sizeBytes: number): void {
+  const { channel } = before.sequence;
   const sequence = advance(work, before, { kind: "envelope", envelope, sizeBytes });
   const isQuiet = before.subscription === "granted" && !isChecking(before);
-  if (isQuiet) change(work, channel, { checkMs: nowMs + tailCheckMs(work) });
+  if (isQuiet) change(work, channel, { checkMs: work.nowMs + tailCheckMs(work) });
   if (isBehind(sequence)) holdGap(work, channel);
   else change(work, channel, { gapMs: NEVER, gapAnswers: 0, isStale: false });
 }
 
 export function onPayloadDropped(work: Work, channel: string, error: BellwireError | null): void {
   const { connection, effects } = work;
-  holdGap(work, channel);
+  for (const { sequence } of followersOf(connection, channel)) holdGap(work, sequence.channel);
   if (error) effects.push({ kind: "ReportError", error });
   else if (!connection.hasWarned) {
     connection.hasWarned = true;
@@ -128,56 +132,60 @@ function isPolling(connection: Connection, watch: Watch): boolean {
 }
 
 /** Held envelopes stay [R8]; what was asked is due again after a pause. */
-export function onPollFailed(work: Work, { id, error, retryAfterMs }: PollFailed): void {
-  const { connection, nowMs, random, effects } = work;
+export function onPollFailed(work: Work, { id, error }: PollFailed): void {
+  const { connection, nowMs } = work;
   const audience = lineOf(connection, id);
   if (!audience) return;
-  const { inFlight, failures } = connection.lines[audience];
-  const asked = [...(inFlight as InFlight).asked.keys()];
-  if (isRefusal(error) && !(error.code === "unauthenticated" && connection.hasToken)) {
-    changeLine(work, audience, { inFlight: null, failures: 0 });
-    refuse(work, asked, error);
-    return;
-  }
-  effects.push({ kind: "ReportError", error });
-  const pauseMs = Math.max(retryAfterMs, backoffMs(failures, random));
-  changeLine(work, audience, {
-    inFlight: null,
-    isAnswered: false,
-    failures: failures + 1,
-    notBeforeMs: nowMs + pauseMs,
-  });
-  for (const channel of asked) {
+  const flight = connection.lines[audience].inFlight as InFlight;
+  changeLine(work, audience, { inFlight: null });
+  for (const channel of flight.asked.keys()) {
     const watch = connection.watches.get(channel);
     if (!watch) continue;
     change(work, channel, { checkMs: nowMs, isStale: watch.isStale || isBehind(watch.sequence) });
   }
+  const isExpired = flight.needsToken && error.code === "unauthenticated";
+  if (!isRefusal(error) || isExpired) pause(work, audience, error);
+  else if (isPremature(connection, flight)) changeLine(work, audience, { needsToken: true });
+  else {
+    changeLine(work, audience, { failures: 0 });
+    refuse(work, namedBy(error, [...flight.asked.keys()]), error);
+  }
+}
+
+/** Wait before the next poll; a session that is refused is thrown away, at first silently. */
+function pause(work: Work, audience: Audience, error: BellwireError): void {
+  const { connection, nowMs, random, effects } = work;
+  const { failures, isAnswered } = connection.lines[audience];
+  const isExpired = isRefusal(error);
+  const isSilent = isExpired && failures === 0;
+  if (isExpired) sessions.discard(work, isSilent);
+  if (!isSilent) effects.push({ kind: "ReportError", error });
+  changeLine(work, audience, {
+    isAnswered: isSilent && isAnswered,
+    failures: failures + 1,
+    notBeforeMs: nowMs + Math.max(error.retryAfterMs, backoffMs(failures, random)),
+  });
 }
 
 function isRefusal({ code, retryable }: BellwireError): boolean {
   return !retryable && NOT_READABLE.has(code);
 }
 
+/** Tell whether guests may be off, which is not known before there is a session. */
+function isPremature({ login, lines }: Connection, { needsToken }: InFlight): boolean {
+  return !needsToken && login.token !== "none" && (!login.session || lines.public.needsToken);
+}
+
 /** The error names the channel that may not be read; the others are asked again without it. */
-function refuse(work: Work, asked: readonly string[], error: BellwireError): void {
+function namedBy(error: BellwireError, asked: readonly string[]): readonly string[] {
   const named = asked.filter((channel) => channel === error.channel);
-  const refused = named.length > 0 ? named : asked;
-  for (const channel of asked) {
-    change(work, channel, { isRefused: refused.includes(channel), checkMs: work.nowMs });
-  }
-  for (const channel of refused) {
-    const one = new BellwireError(error.code, error.message, channel);
-    work.effects.push({ kind: "ReportError", error: one });
-  }
+  return named.length > 0 ? named : asked;
 }
 
 function advance(work: Work, watch: Watch, input: Parameters<typeof step>[1]): Sequence {
   const { channel, position } = watch.sequence;
   const [sequence, outputs] = step(watch.sequence, input);
   change(work, channel, { sequence });
-  const isFirst = position === null && sequence.position !== null;
-  if (isFirst || outputs.length > 0) {
-    work.effects.push({ kind: "Deliver", channel, outputs, isFirst });
-  }
+  deliver(work, channel, outputs, position === null && sequence.position !== null);
   return sequence;
 }

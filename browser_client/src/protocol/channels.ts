@@ -44,6 +44,20 @@ export function isStage(name: string): boolean {
   return STAGE.test(name);
 }
 
+/** What the caller's own channels begin with, whoever that is. */
+export const OWN = "user/me/";
+
+/** Return the name that a channel has for everybody: `user/me/inbox` → `user/{identity}/inbox`. */
+export function nameInFull(channel: string, identityId: string | undefined): string {
+  return channel.startsWith(OWN) ? `user/${identityId}/${channel.slice(OWN.length)}` : channel;
+}
+
+/** Return the names by which that identity may follow the channel of this full name. */
+export function namesOf(channel: string, identityId: string | undefined): string[] {
+  const own = `user/${identityId}/`;
+  return channel.startsWith(own) ? [channel, OWN + channel.slice(own.length)] : [channel];
+}
+
 /** Tell whether a guest may read the channel; all other channels need an identity. */
 export function isPublic(channel: string): boolean {
   return channel.startsWith("public/");

@@ -30,6 +30,8 @@ export class BellwireError extends Error {
   readonly retryable: boolean;
   /** The channel concerned, if it is one channel. */
   readonly channel: string | undefined;
+  /** How long the server wants to be left alone; 0 when it did not say. */
+  readonly retryAfterMs: number;
 
   /** @param retryable what the server said; without its word, 429 and 5xx are worth a try. */
   constructor(
@@ -37,11 +39,13 @@ export class BellwireError extends Error {
     message: string,
     channel?: string,
     retryable = STATUS[code] >= TOO_MANY,
+    retryAfterMs = 0,
   ) {
     super(message);
     this.code = code;
     this.retryable = retryable;
     this.channel = channel;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

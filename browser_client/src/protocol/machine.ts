@@ -15,16 +15,17 @@ export const NEVER = Number.POSITIVE_INFINITY;
 /** `live` pushed and whole · `polling` whole as of the last poll · `offline` neither works. */
 export type Status = "connecting" | "live" | "polling" | "offline" | "failed";
 
-/** What a socket is opened with: where, as whom, and until when (ms since the epoch). */
+/** `renewable`: the application can be asked for another one; `none`: a guest. */
+export type TokenKind = "none" | "fixed" | "renewable";
+
+/** Who the server says the client is; what proves it stays outside, where no event shows it. */
 export interface Session {
-  readonly stage: string;
-  readonly region: string;
-  readonly iotUrl: string;
   readonly identityId: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string;
-  readonly expiresAtMs: number;
+  readonly groups: readonly string[];
+  /** Whether guests may read public channels; if not, polls for these need the session too. */
+  readonly guests: boolean;
+  /** For how long from now its token and its keys hold. */
+  readonly lifetimeMs: number;
 }
 
 /** When a step happens, and the chance it may use. */
@@ -39,12 +40,24 @@ export type Event =
   | { readonly kind: "Started" }
   | { readonly kind: "ChannelAdded"; readonly channel: string }
   | { readonly kind: "ChannelRemoved"; readonly channel: string }
-  | { readonly kind: "CredentialsArrived"; readonly session: Session }
-  | { readonly kind: "CredentialsFailed"; readonly error: BellwireError }
+  /** The application logged in or out. */
+  | { readonly kind: "LoginChanged"; readonly token: TokenKind }
+  /** `login` is the one that they were fetched for. */
+  | {
+      readonly kind: "CredentialsArrived";
+      readonly login: number;
+      readonly session: Session;
+    }
+  | {
+      readonly kind: "CredentialsFailed";
+      readonly login: number;
+      readonly error: BellwireError;
+    }
   /** The broker accepted the connection. */
   | { readonly kind: "Opened" }
   /** The socket ended, or never opened. */
   | { readonly kind: "Lost" }
+  /** Channels of sockets are named in full: `user/{identity}/…`, not `user/me/…`. */
   | { readonly kind: "Subscribed"; readonly channels: ReadonlyMap<string, boolean> }
   | { readonly kind: "Ponged" }
   | { readonly kind: "EnvelopeArrived"; readonly envelope: Envelope; readonly sizeBytes: number }
@@ -73,26 +86,26 @@ export interface PollFailed {
   readonly kind: "PollFailed";
   readonly id: number;
   readonly error: BellwireError;
-  /** 0 when the server did not say. */
-  readonly retryAfterMs: number;
 }
 
 export type Effect =
-  | { readonly kind: "FetchCredentials" }
-  | { readonly kind: "OpenSocket"; readonly session: Session }
+  | { readonly kind: "FetchCredentials"; readonly login: number }
+  | { readonly kind: "OpenSocket" }
   | { readonly kind: "CloseSocket" }
   | { readonly kind: "Subscribe"; readonly channels: readonly string[] }
   | { readonly kind: "Unsubscribe"; readonly channels: readonly string[] }
   | { readonly kind: "Ping" }
-  /** `query` is `channels=…` or `cursor=…`. */
+  /** `query` is `channels=…` or `cursor=…`; `needsToken`: sent with the session's token. */
   | {
       readonly kind: "Poll";
       readonly id: number;
-      readonly isPublic: boolean;
+      readonly needsToken: boolean;
       readonly query: string;
     }
   | {
       readonly kind: "Deliver";
+      /** Whose it is; another login must not see it, unless the channel is public. */
+      readonly login: number;
       readonly channel: string;
       readonly outputs: readonly SequenceOutput[];
       /** True when the channel's state has just become known. */
@@ -105,11 +118,10 @@ export type Effect =
 
 export interface Connection {
   readonly status: Status;
+  readonly login: Login;
   readonly link: Link;
   readonly watches: ReadonlyMap<string, Watch>;
   readonly lines: Readonly<Record<Audience, Line>>;
-  /** Whether the application has a login, so that a 401 may pass. */
-  readonly hasToken: boolean;
   /** When polling takes over unless the socket is live by then. */
   readonly fallbackMs: number;
   readonly isFallback: boolean;
@@ -119,15 +131,31 @@ export interface Connection {
   readonly hasWarned: boolean;
 }
 
+/** Who the client is: how the application logged in, and the session that came of it. */
+export interface Login {
+  /** Counts logins and logouts, so that what an old one still brings is not heard. */
+  readonly number: number;
+  readonly token: TokenKind;
+  readonly session: Session | null;
+  readonly fetchedMs: number;
+  readonly expiresMs: number;
+  /** When the session is fetched next; never while it is being fetched. */
+  readonly renewMs: number;
+  /** Fetches in a row that failed. */
+  readonly failures: number;
+  /** How many of them were refused. */
+  readonly refusals: number;
+  /** Whether the session has opened a socket. */
+  readonly isProven: boolean;
+  /** Whether the session may be why the last socket was refused. */
+  readonly isSuspect: boolean;
+  /** Whether a poll was refused because of the session. */
+  readonly isSpent: boolean;
+}
+
 /** The socket's life so far. */
 export interface Link {
   readonly phase: "idle" | "fetching" | "opening" | "open" | "waiting" | "closed" | "refused";
-  readonly session: Session | null;
-  readonly fetchedMs: number;
-  /** Whether the credentials have opened a socket since they were fetched. */
-  readonly isProven: boolean;
-  /** Whether the credentials may be why the last socket was refused. */
-  readonly isSuspect: boolean;
   /** Tries since the last connection that lasted. */
   readonly attempt: number;
   readonly openedMs: number;
@@ -163,6 +191,8 @@ export type Audience = "public" | "private";
 
 /** One of the two lines of polls. */
 export interface Line {
+  /** Whether its polls carry the session's token, and so wait for one. */
+  readonly needsToken: boolean;
   readonly inFlight: InFlight | null;
   /** Whether the last poll was answered. */
   readonly isAnswered: boolean;
@@ -173,6 +203,7 @@ export interface Line {
 
 export interface InFlight {
   readonly id: number;
+  readonly needsToken: boolean;
   readonly asked: ReadonlyMap<string, Position | null>;
 }
 

@@ -5,9 +5,11 @@
  * (io/poller.ts).
  */
 import { encodeCursor, MAX_CHANNELS, MAX_CURSOR_BYTES } from "./cursors.ts";
+import { BellwireError } from "./errors.ts";
 import { type Audience, type Connection, NEVER, type Watch, type Work } from "./machine.ts";
 import { placeOf } from "./sequence.ts";
-import { AUDIENCES, change, changeLine, readable } from "./watches.ts";
+import { hasToken } from "./sessions.ts";
+import { AUDIENCES, change, changeLine, readable, refuse } from "./watches.ts";
 
 /** As long as a position can be. */
 const WIDEST = { epoch: "z".repeat(16), seq: Number.MAX_SAFE_INTEGER };
@@ -20,19 +22,31 @@ const COLLECT_MS = 5000;
 /** Send the polls that are due, one per line. */
 export function sendPolls(work: Work): void {
   for (const audience of AUDIENCES) {
-    const line = work.connection.lines[audience];
-    if (dueMs(work.connection, audience) <= work.nowMs && !line.inFlight) sendPoll(work, audience);
+    if (dueMs(work.connection, audience) > work.nowMs) continue;
+    if (isForbidden(work.connection, audience)) refuseGuest(work);
+    else sendPoll(work, audience);
   }
 }
 
-/** Return when the next poll is due; a line in flight waits for its answer. */
+/** What the server would say of each private channel, said without asking it. */
+function refuseGuest(work: Work): void {
+  const channels = readable(work.connection, "private").map(([channel]) => channel);
+  refuse(work, channels, new BellwireError("not_allowed", "found a guest, expected a login"));
+}
+
+function isForbidden({ login }: Connection, audience: Audience): boolean {
+  return audience === "private" && login.token === "none";
+}
+
+/** Return when the next poll is due; a line waits for its answer in flight, or for a session. */
 export function nextPollMs(connection: Connection): number {
   return Math.min(...AUDIENCES.map((audience) => dueMs(connection, audience)));
 }
 
 function dueMs(connection: Connection, audience: Audience): number {
   const line = connection.lines[audience];
-  if (line.inFlight) return NEVER;
+  const isWaiting = line.needsToken && !hasToken(connection);
+  if (line.inFlight || (isWaiting && !isForbidden(connection, audience))) return NEVER;
   const due = readable(connection, audience).map(([, watch]) =>
     Math.min(watch.checkMs, watch.gapMs),
   );
@@ -50,9 +64,10 @@ function sendPoll(work: Work, audience: Audience): void {
   }
   const id = connection.nextPollId++;
   const positions = asked.map(([channel, { sequence }]) => [channel, sequence.position] as const);
-  changeLine(work, audience, { inFlight: { id, asked: new Map(positions) } });
+  const { needsToken } = connection.lines[audience];
+  changeLine(work, audience, { inFlight: { id, needsToken, asked: new Map(positions) } });
   const query = isFirst ? `channels=${namesOf(asked)}` : `cursor=${cursorOf(asked)}`;
-  work.effects.push({ kind: "Poll", id, isPublic: audience === "public", query });
+  work.effects.push({ kind: "Poll", id, needsToken, query });
 }
 
 type Entry = readonly [channel: string, watch: Watch];

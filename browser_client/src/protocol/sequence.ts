@@ -96,6 +96,13 @@ export function step(sequence: Sequence, input: SequenceInput): [Sequence, Seque
   return [run.result(), run.outputs];
 }
 
+/** Return what a reader who was shown this has to be told to forget it. */
+export function takeAway(sequence: Sequence): SequenceOutput[] {
+  const run = new Run(sequence);
+  run.takeAway();
+  return run.outputs;
+}
+
 /** One step at work: a private copy of the sequence, changed in place. */
 class Run {
   readonly outputs: SequenceOutput[] = [];
@@ -141,6 +148,13 @@ class Run {
       // An answer that does not join on is not kept: the next request starts from the position.
       this.#join(answer);
     }
+  }
+
+  takeAway(): void {
+    if (this.#position === null) return;
+    const { epoch, seq: last } = this.#position;
+    this.outputs.push({ kind: "reset" });
+    this.#showDifferences({ epoch, last, state: new Map() });
   }
 
   /** Try the held envelopes again, lowest first [R5], and make room if there are too many. */
@@ -216,7 +230,11 @@ class Run {
     );
   }
 
-  #showDifferences({ epoch, last: seq, state }: ChannelAnswer): void {
+  #showDifferences({
+    epoch,
+    last: seq,
+    state,
+  }: Pick<ChannelAnswer, "epoch" | "last" | "state">): void {
     const old = this.#state.map;
     const place = { channel: this.#channel, epoch, seq };
     for (const key of orderByCodePoint(old.keys())) {

@@ -4,7 +4,8 @@
  * Part of the machine in connection.ts. Not here: when they are polled (polls.ts), what answers and
  * envelopes do to them (catch_up.ts), the order of their updates (sequence.ts).
  */
-import { isPublic } from "./channels.ts";
+import { isPublic, nameInFull, namesOf } from "./channels.ts";
+import { BellwireError } from "./errors.ts";
 import {
   type Audience,
   type Connection,
@@ -13,7 +14,7 @@ import {
   type Watch,
   type Work,
 } from "./machine.ts";
-import { startSequence } from "./sequence.ts";
+import { type SequenceOutput, startSequence, takeAway } from "./sequence.ts";
 
 /** Public and private channels are asked in requests of their own, one in flight each. */
 export const AUDIENCES: readonly Audience[] = ["public", "private"];
@@ -21,15 +22,15 @@ export const AUDIENCES: readonly Audience[] = ["public", "private"];
 const SPREAD_MS = 1000;
 
 /** Return a line before its first poll. */
-export function startLine(): Line {
-  return { inFlight: null, isAnswered: false, failures: 0, notBeforeMs: 0 };
+export function startLine(needsToken: boolean): Line {
+  return { needsToken, inFlight: null, isAnswered: false, failures: 0, notBeforeMs: 0 };
 }
 
 /** Watch a channel; its first poll and its subscription go out with the next timer. */
 export function addChannel({ connection, nowMs }: Work, channel: string): void {
   connection.watches.set(channel, {
     sequence: startSequence(channel),
-    subscription: isPublic(channel) ? "none" : "denied",
+    subscription: "none",
     subscribedMs: 0,
     caughtUpBy: 0,
     checks: 0,
@@ -45,18 +46,64 @@ export function addChannel({ connection, nowMs }: Work, channel: string): void {
 export function removeChannel({ connection, effects }: Work, channel: string): void {
   const watch = connection.watches.get(channel);
   connection.watches.delete(channel);
-  if (watch?.subscription === "asked" || watch?.subscription === "granted") {
-    effects.push({ kind: "Unsubscribe", channels: [channel] });
+  const name = nameInFull(channel, connection.login.session?.identityId);
+  const isSubscribed = watch?.subscription === "asked" || watch?.subscription === "granted";
+  if (isSubscribed && followersOf(connection, name).length === 0) {
+    effects.push({ kind: "Unsubscribe", channels: [name] });
+  }
+}
+
+/** Return what follows the channel of this full name: by that name, by `user/me/…`, or both. */
+export function followersOf({ watches, login }: Connection, channel: string): Watch[] {
+  return namesOf(channel, login.session?.identityId).flatMap((name) => watches.get(name) ?? []);
+}
+
+/** Forget what was private and every answer on its way: they are another identity's. */
+export function restart(work: Work): void {
+  const { connection, nowMs } = work;
+  for (const audience of AUDIENCES) {
+    changeLine(work, audience, startLine(connection.lines[audience].needsToken));
+  }
+  for (const [channel, { sequence }] of connection.watches) {
+    change(work, channel, { isRefused: false, checkMs: nowMs });
+    if (isPublic(channel)) continue;
+    addChannel(work, channel);
+    deliver(work, channel, takeAway(sequence), false);
+  }
+}
+
+/** Hand over what a step brought, if anything. */
+export function deliver(
+  { connection, effects }: Work,
+  channel: string,
+  outputs: readonly SequenceOutput[],
+  isFirst: boolean,
+): void {
+  const { number: login } = connection.login;
+  if (isFirst || outputs.length > 0) {
+    effects.push({ kind: "Deliver", login, channel, outputs, isFirst });
+  }
+}
+
+/** Give channels up, and say so once for each. */
+export function refuse(work: Work, channels: readonly string[], error: BellwireError): void {
+  for (const channel of channels) {
+    change(work, channel, { isRefused: true });
+    const one = new BellwireError(error.code, error.message, channel);
+    work.effects.push({ kind: "ReportError", error: one });
   }
 }
 
 /** Mark and return the channels to subscribe; beyond `limit` in all, they are polled instead. */
 export function takeUnsubscribed(work: Work, limit: number): string[] {
-  const { watches } = work.connection;
+  const { watches, login } = work.connection;
   const taken = [...watches.values()].filter(
     ({ subscription }) => subscription === "asked" || subscription === "granted",
   ).length;
-  const wanted = [...watches].filter(([, { subscription }]) => subscription === "none");
+  const wanted = [...watches].filter(
+    ([channel, { subscription, isRefused }]) =>
+      subscription === "none" && !isRefused && (isPublic(channel) || login.token !== "none"),
+  );
   const names = wanted.map(([channel]) => channel);
   for (const channel of names.splice(limit - taken)) onSubscription(work, channel, false);
   for (const channel of names) change(work, channel, { subscription: "asked" });
@@ -85,7 +132,7 @@ export function onSubscription(work: Work, channel: string, isGranted: boolean):
 export function forgetSubscriptions(work: Work): void {
   const { watches, isFallback } = work.connection;
   for (const [channel, { subscription, sequence, checkMs }] of watches) {
-    if (!isPublic(channel) || subscription === "none") continue;
+    if (subscription === "none") continue;
     change(work, channel, {
       subscription: "none",
       isCaughtUp: false,

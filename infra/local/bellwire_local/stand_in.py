@@ -30,6 +30,7 @@ from bellwire_local.iot.authorization import Authorizer, PolicyChoices
 from bellwire_local.iot.broker import Broker
 from bellwire_local.iot.choices import DEFAULT_CHOICES, Choices
 from bellwire_local.iot.limits import STRICT, Limits
+from bellwire_local.iot.rules import TopicRule, TopicRules
 from bellwire_local.listening import authority_of, bind
 from bellwire_local.storage import open_storage
 from bellwire_local.tls import LocalTls, open_tls
@@ -103,6 +104,7 @@ class StandIn:
             control_plane=self._iot.control_plane.answer,
             data_plane=self._iot.data_plane.answer,
         )
+        self._rules = TopicRules()
         self._operations: dict[str, Operation] = {}
         throttled_status = settings.pool.throttled_status
         self._router = make_faulty(router, lambda: self.faults.plan, throttled_status)
@@ -141,6 +143,15 @@ class StandIn:
     def add_operation(self, prefix: str, operation: Operation) -> None:
         """Have what is not AWS's answered on the AWS port as well, below a path."""
         self._operations[prefix] = operation
+
+    def add_rule(self, rule: TopicRule) -> None:
+        """Have a rule of the home account hear what is published from now on.
+
+        Raises:
+            ValueError: its topic filter is none.
+        """
+        self._rules.add(rule)
+        self.broker.on_publish = self._rules
 
     def _assemble_iot(self, clocks: Clocks) -> IotServices:
         settings = self._settings
@@ -199,6 +210,7 @@ class StandIn:
         if self._expiring is not None:
             self._expiring.cancel()
             await asyncio.wait([self._expiring])  # whatever it ended with, the rest is to be closed
+        await self._rules.close()
         if self._http_port is not None:
             await self._http_port.close()
         await self._iot.websocket_port.close()

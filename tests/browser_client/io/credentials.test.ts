@@ -1,6 +1,7 @@
 /** A guest's credentials, against a real web server that speaks as Cognito does. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { cognitoError, fetchSession } from "../../../browser_client/src/io/credentials.ts";
+import { cognitoError } from "../../../browser_client/src/io/credentials.ts";
+import { fetchSession } from "../../../browser_client/src/io/session.ts";
 import { type Asked, type Reply, WebServer } from "./web_server.ts";
 
 const KEPT = "bellwire:identity:us-east-1:pool";
@@ -40,10 +41,10 @@ function config(): Record<string, unknown> {
   };
 }
 
-function answer({ method, url, headers, body }: Asked): Reply {
+function answer({ method, url, headers: sent, body }: Asked): Reply {
   if (method === "GET")
     return url === "/v1/config" ? { body: config() } : { status: 404, body: "" };
-  if (headers["x-amz-target"] === "AWSCognitoIdentityService.GetId") {
+  if (sent["x-amz-target"] === "AWSCognitoIdentityService.GetId") {
     return { body: { IdentityId: "us-east-1:new" } };
   }
   const Credentials = {
@@ -52,10 +53,11 @@ function answer({ method, url, headers, body }: Asked): Reply {
     SessionToken: "token",
     Expiration: 1795417463.0,
   };
-  return { body: { IdentityId: JSON.parse(body).IdentityId, Credentials } };
+  const headers = { Date: new Date(1_795_417_463_000 - 3_600_000).toUTCString() };
+  return { headers, body: { IdentityId: JSON.parse(body).IdentityId, Credentials } };
 }
 
-const fetchHere = () => fetchSession(`${web.url}/v1`);
+const fetchHere = () => fetchSession(`${web.url}/v1`, null);
 const targets = () => web.asked.map(({ headers }) => headers["x-amz-target"]);
 
 describe("a guest's session", () => {
@@ -64,11 +66,16 @@ describe("a guest's session", () => {
       stage: "dev",
       region: "us-east-1",
       iotUrl: "ws://127.0.0.1:8081/mqtt",
+      identityPoolId: "us-east-1:pool",
+      cognitoUrl: web.url,
+      guests: true,
       identityId: "us-east-1:new",
+      groups: [],
+      token: null,
       accessKeyId: "ASIAEXAMPLE",
       secretAccessKey: "secret",
       sessionToken: "token",
-      expiresAtMs: 1_795_417_463_000,
+      lifetimeMs: 3_600_000,
     });
     expect(kept.get(KEPT)).toBe("us-east-1:new");
     expect(web.asked[1]).toMatchObject({
@@ -141,7 +148,7 @@ describe("a guest is refused", () => {
 
   it("for good where the config lacks something, and says what", async () => {
     web.reply = () => ({ body: { ...config(), iot_url: undefined } });
-    await expect(fetchHere()).rejects.toThrow("found undefined, expected text in iot_url");
+    await expect(fetchHere()).rejects.toThrow("found undefined, expected a string in iot_url");
   });
 });
 

@@ -21,7 +21,8 @@ const body = {
   channels: { "public/a": quiet },
 };
 
-const ask = (token?: string) => poll(7, `${web.url}/v1/updates?channels=public%2Fa`, token);
+const ask = (token: string | null = null) =>
+  poll(7, `${web.url}/v1/updates?channels=public%2Fa`, token);
 
 describe("a poll", () => {
   it("hands on what was answered", async () => {
@@ -70,8 +71,10 @@ describe("a poll", () => {
     expect(await ask()).toMatchObject({
       kind: "PollFailed",
       id: 7,
-      error: { code: "too_many", message: "found 9 a second", retryable: true },
-      retryAfterMs: 4000,
+      error: {
+        ...{ code: "too_many", message: "found 9 a second", retryable: true },
+        retryAfterMs: 4000,
+      },
     });
   });
 
@@ -104,7 +107,6 @@ describe("a poll", () => {
   });
 
   it.each([
-    ["HTML of a proxy", "<html>Sign in</html>"],
     ["another version", { ...body, v: 2 }],
     ["channels that are no object", { ...body, channels: [] }],
     [
@@ -115,6 +117,11 @@ describe("a poll", () => {
   ])("fails on %s", async (_, wrong) => {
     web.reply = () => ({ body: wrong });
     expect(await ask()).toMatchObject({ kind: "PollFailed", error: { code: "malformed" } });
+  });
+
+  it("fails retryably on a proxy's page", async () => {
+    web.reply = () => ({ body: "<html>Sign in</html>" });
+    expect(await ask()).toMatchObject({ kind: "PollFailed", error: { code: "upstream" } });
   });
 
   it("fails retryably when nobody answers", async () => {

@@ -2,12 +2,21 @@
 import { createHash, createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { OpenedSession } from "../../../browser_client/src/io/session.ts";
 import { signUrl } from "../../../browser_client/src/io/signing.ts";
-import { sessionUntil } from "../protocol/rig.ts";
 
 const noon = Date.UTC(2026, 10, 23, 12, 0, 0);
-const session = {
-  ...sessionUntil(0),
+const session: OpenedSession = {
+  stage: "dev",
+  region: "us-east-1",
+  iotUrl: "ws://127.0.0.1:8081/mqtt",
+  identityPoolId: "us-east-1:pool",
+  cognitoUrl: "http://127.0.0.1:8082",
+  guests: true,
+  identityId: "us-east-1:guest",
+  groups: [],
+  token: null,
+  lifetimeMs: 3_600_000,
   accessKeyId: "ASIAIOSFODNN7EXAMPLE",
   secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
   sessionToken: "a+b/c==",

@@ -1,7 +1,7 @@
 /** The connection's machine: opening, losing, falling back to polls and coming back. */
 import { describe, expect, it } from "vitest";
 import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
-import { askedBy, EPOCH, eventsIn, Rig, sessionUntil } from "./rig.ts";
+import { askedBy, EPOCH, eventsIn, Rig } from "./rig.ts";
 
 const HOST = "public/host";
 
@@ -11,12 +11,10 @@ function kinds(rig: Rig): string[] {
 
 describe("from the start to live", () => {
   it("fetches credentials and the first answers at the same time", () => {
-    const rig = new Rig(true).send({ kind: "Started" });
-    rig.addChannels("public/news", HOST, "user/me/inbox").pass(0);
+    const rig = new Rig().send({ kind: "Started" }).addChannels("public/news", HOST).pass(0);
     expect(rig.take()).toEqual([
-      { kind: "FetchCredentials" },
-      { kind: "Poll", id: 1, isPublic: true, query: "channels=public%2Fhost,public%2Fnews" },
-      { kind: "Poll", id: 2, isPublic: false, query: "channels=user%2Fme%2Finbox" },
+      { kind: "FetchCredentials", login: 0 },
+      { kind: "Poll", id: 1, needsToken: false, query: "channels=public%2Fhost,public%2Fnews" },
     ]);
   });
 
@@ -95,35 +93,32 @@ describe("a link that ends", () => {
     rig.take();
     rig.send({ kind: "Lost" }).pass(500);
     expect(kinds(rig)).toEqual(["FetchCredentials"]);
-    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 3_600_000) });
+    rig.credentials();
     rig.send({ kind: "Lost" }).pass(1000);
     expect(kinds(rig)).toEqual(["OpenSocket", "OpenSocket"]);
   });
 
   it("fetches fresh credentials when the old ones are about to end", () => {
     const rig = new Rig().send({ kind: "Started" });
-    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 61_000) });
-    rig.send({ kind: "Opened" }).pass(10_000).send({ kind: "Lost" });
-    rig.take();
+    rig.credentials({ lifetimeMs: 61_000 }).send({ kind: "Opened" }).pass(10_000);
+    rig.send({ kind: "Lost" }).take();
     rig.pass(250);
     expect(kinds(rig)).toEqual(["FetchCredentials"]);
   });
 
   it("waits longer each time it does not last", () => {
     const rig = new Rig().send({ kind: "Started" });
-    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 3_600_000) });
+    rig.credentials();
     const delays = Array.from({ length: 9 }, () => {
       rig.send({ kind: "Opened" }).send({ kind: "Lost" }).take();
-      const lostMs = rig.nowMs;
-      while (!kinds(rig).includes("OpenSocket")) rig.pass(10);
-      return rig.nowMs - lostMs;
+      return rig.msUntil("OpenSocket", 10);
     });
     expect(delays).toEqual([250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
   });
 
   it("is given up when it stays silent while opening", () => {
     const rig = new Rig().send({ kind: "Started" });
-    rig.send({ kind: "CredentialsArrived", session: sessionUntil(rig.nowMs + 3_600_000) });
+    rig.credentials();
     rig.take();
     rig.pass(4999);
     expect(kinds(rig)).toEqual([]);
@@ -211,8 +206,8 @@ describe("without a socket", () => {
 
   it("asks again no sooner than the server wants", () => {
     const rig = inFallback();
-    const error = new BellwireError("too_many", "slow down");
-    rig.send({ kind: "PollFailed", id: rig.poll().id, error, retryAfterMs: 7000 }).pass(6999);
+    const error = new BellwireError("too_many", "slow down", undefined, true, 7000);
+    rig.send({ kind: "PollFailed", id: rig.poll().id, error }).pass(6999);
     expect(rig.taken("Poll")).toEqual([]);
     rig.pass(1);
     expect(rig.taken("Poll")).toHaveLength(1);
@@ -235,7 +230,7 @@ describe("refused for good", () => {
   it("is failed, says why, and does nothing more", () => {
     const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
     rig.take();
-    rig.send({ kind: "CredentialsFailed", error });
+    rig.failCredentials(error);
     expect(rig.take()).toEqual([
       { kind: "ReportError", error },
       { kind: "CloseSocket" },
@@ -249,7 +244,7 @@ describe("refused for good", () => {
     const passing = new BellwireError(code, "down", undefined, code === "upstream");
     const rig = new Rig().send({ kind: "Started" });
     rig.take();
-    rig.send({ kind: "CredentialsFailed", error: passing }).pass(250);
+    rig.failCredentials(passing).pass(250);
     expect(kinds(rig)).toEqual(["ReportError", "FetchCredentials"]);
   });
 
@@ -269,15 +264,7 @@ describe("refused for good", () => {
   it("is not a channel that the server calls worth another try", () => {
     const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
     const error = new BellwireError("not_allowed", "being set up", undefined, true);
-    rig.send({ kind: "PollFailed", id: rig.poll().id, error, retryAfterMs: 0 }).pass(250);
-    expect(rig.taken("Poll")).toHaveLength(1);
-  });
-
-  it("is not a login that may be renewed", () => {
-    const rig = new Rig(true).send({ kind: "Started" }).addChannels("user/me/inbox").pass(0);
-    const [poll] = rig.taken("Poll");
-    if (!poll) throw new Error("expected a poll");
-    rig.failPoll(poll, "unauthenticated").pass(250);
+    rig.send({ kind: "PollFailed", id: rig.poll().id, error }).pass(250);
     expect(rig.taken("Poll")).toHaveLength(1);
   });
 });

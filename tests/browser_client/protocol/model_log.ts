@@ -17,14 +17,26 @@ export type Message = Readonly<Record<string, unknown>>;
 const OPS = ["event", "set", "event", "delete", "set"] as const;
 
 export class Log {
+  readonly #channel: string;
+  readonly #first: number;
   #items: Item[] = [];
   #kept = 0;
   #generation = 0;
   #isRenewed = true;
 
+  /** @param first the number of the first item, which also is its data. */
+  constructor(channel = "public/a", first = 0) {
+    this.#channel = channel;
+    this.#first = first;
+  }
+
   get tail(): Position {
     const last = this.#items.at(-1);
     return last ? { epoch: last.epoch, seq: last.s } : { epoch: "0", seq: 0 };
+  }
+
+  has(number: number): boolean {
+    return this.#items[number - this.#first] !== undefined;
   }
 
   /** Append `count` updates; return the envelope that covers them. */
@@ -36,11 +48,12 @@ export class Log {
     const added = Array.from({ length: count }, (_, index) =>
       this.#append(epoch, before + index + 1, pick + index),
     );
-    return [{ v: 1, c: "public/a", e: epoch, f: before, l: before + count, u: conflate(added) }];
+    const run = { e: epoch, f: before, l: before + count, u: conflate(added) };
+    return [{ v: 1, c: this.#channel, ...run }];
   }
 
   #append(epoch: string, s: number, pick: number): Item {
-    const number = this.#items.length;
+    const number = this.#first + this.#items.length;
     const o = OPS[pick % OPS.length] as Item["o"];
     const key = o === "event" ? {} : { k: "xyz"[pick % 3] as string };
     const value = o === "delete" ? {} : { d: number };

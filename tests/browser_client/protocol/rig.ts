@@ -1,4 +1,5 @@
 /** Drives the connection's machine with a clock of its own; the test plays the network. */
+import { nameInFull } from "../../../browser_client/src/protocol/channels.ts";
 import { startConnection, step } from "../../../browser_client/src/protocol/connection.ts";
 import { decodeCursor, type Place } from "../../../browser_client/src/protocol/cursors.ts";
 import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
@@ -7,6 +8,7 @@ import type {
   Effect,
   Event,
   Session,
+  TokenKind,
 } from "../../../browser_client/src/protocol/machine.ts";
 import type { WireUpdate } from "../../../browser_client/src/protocol/updates.ts";
 
@@ -14,17 +16,11 @@ export const EPOCH = "k3f9x0ab";
 
 export type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
 
-export function sessionUntil(expiresAtMs: number): Session {
-  return {
-    stage: "dev",
-    region: "us-east-1",
-    iotUrl: "ws://127.0.0.1:8081/mqtt",
-    identityId: "us-east-1:guest",
-    accessKeyId: "ASIAEXAMPLE",
-    secretAccessKey: "secret",
-    sessionToken: "token",
-    expiresAtMs,
-  };
+export const HOUR_MS = 3_600_000;
+export const ALICE = "us-east-1:alice";
+
+export function sessionFor(lifetimeMs: number, identityId = "us-east-1:guest"): Session {
+  return { identityId, groups: [], guests: true, lifetimeMs };
 }
 
 export function event(seq: number): WireUpdate {
@@ -41,8 +37,8 @@ export class Rig {
   #effects: Effect[] = [];
   #timerMs = Number.POSITIVE_INFINITY;
 
-  constructor(hasToken = false) {
-    this.connection = startConnection(hasToken);
+  constructor(token: TokenKind = "none") {
+    this.connection = startConnection(token);
   }
 
   send(event: Event): this {
@@ -67,6 +63,16 @@ export class Rig {
     }
     this.nowMs = endMs;
     return this;
+  }
+
+  /** Return how long it takes until this is asked for, in steps that divide it. */
+  msUntil(kind: Effect["kind"], stepMs: number): number {
+    const startedMs = this.nowMs;
+    while (!this.take().some((effect) => effect.kind === kind)) {
+      if (this.nowMs - startedMs > 2 * HOUR_MS) throw new Error(`expected ${kind} within 2 h`);
+      this.pass(stepMs);
+    }
+    return this.nowMs - startedMs;
   }
 
   /** Return the effects since the last time and forget them. */
@@ -94,25 +100,49 @@ export class Rig {
   goLive(...channels: string[]): this {
     this.send({ kind: "Started" })
       .addChannels(...channels)
-      .pass(0);
-    for (const poll of this.taken("Poll")) this.answerFirst(poll.id, channels);
-    this.open()
-      .grant(...channels)
-      .pass(0);
-    return this.answerQuiet(this.poll());
+      .pass(0)
+      .answerPolls();
+    this.open().pass(0).answerPolls();
+    return this.grant(...channels)
+      .pass(0)
+      .answerPolls();
+  }
+
+  /** Answer every poll since the last `take`: at seq 0, nothing new. */
+  answerPolls(): this {
+    for (const poll of this.taken("Poll")) {
+      const [, names] = poll.query.split("channels=");
+      if (names) this.answerFirst(poll.id, names.split(",").map(decodeURIComponent));
+      else this.answerQuiet(poll);
+    }
+    return this;
+  }
+
+  /** A session comes for the login of now: a guest's or, with a token, Alice's. */
+  credentials(session: Partial<Session> = {}): this {
+    const { number: login, token } = this.connection.login;
+    const usual = sessionFor(HOUR_MS, token === "none" ? undefined : ALICE);
+    return this.send({ kind: "CredentialsArrived", login, session: { ...usual, ...session } });
+  }
+
+  failCredentials(error: BellwireError): this {
+    return this.send({ kind: "CredentialsFailed", login: this.connection.login.number, error });
   }
 
   open(): this {
-    return this.send({
-      kind: "CredentialsArrived",
-      session: sessionUntil(this.nowMs + 3_600_000),
-    }).send({ kind: "Opened" });
+    return this.credentials().send({ kind: "Opened" });
   }
 
   grant(...channels: string[]): this {
+    return this.suback(true, ...channels);
+  }
+
+  suback(isGranted: boolean, ...channels: string[]): this {
+    const { session } = this.connection.login;
+    const names = channels.map((channel) => nameInFull(channel, session?.identityId));
     return this.send({
       kind: "Subscribed",
-      channels: new Map(channels.map((channel) => [channel, true])),
+      channels: new Map(names.map((name) => [name, isGranted])),
     });
   }
 
@@ -153,8 +183,8 @@ export class Rig {
   }
 
   failPoll(poll: EffectOf<"Poll">, code: BellwireError["code"], channel?: string): this {
-    const error = new BellwireError(code, "down", channel);
-    return this.send({ kind: "PollFailed", id: poll.id, error, retryAfterMs: 0 });
+    const error = new BellwireError(code, "no", channel);
+    return this.send({ kind: "PollFailed", id: poll.id, error });
   }
 
   /** An envelope of events `after`+1 … `last`. */

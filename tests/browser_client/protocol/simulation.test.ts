@@ -1,20 +1,21 @@
 /**
  * The whole machine against a model of the service, on a road that drops, doubles, reorders,
- * delays and cuts; every history comes from one seed, which a failure prints.
+ * delays and cuts, while users come and go; every history comes from one seed, which a failure
+ * prints.
  */
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { decodePart } from "../../../browser_client/src/protocol/answers.ts";
+import { isPublic } from "../../../browser_client/src/protocol/channels.ts";
 import { startConnection, step } from "../../../browser_client/src/protocol/connection.ts";
-import { decodeCursor } from "../../../browser_client/src/protocol/cursors.ts";
 import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
 import type { Connection, Effect, Event } from "../../../browser_client/src/protocol/machine.ts";
 import { decodeEnvelope } from "../../../browser_client/src/protocol/updates.ts";
-import { Log, type Message } from "./model_log.ts";
-import { sessionUntil } from "./rig.ts";
+import type { Log, Message } from "./model_log.ts";
+import { ALICE, type Bearer, BOB, CHANNELS, GUEST, ModelService } from "./model_service.ts";
+import { HOUR_MS, sessionFor } from "./rig.ts";
 
-const CHANNEL = "public/a";
 const down = new BellwireError("upstream", "down");
+const expired = new BellwireError("unauthenticated", "revoked");
 
 /** A small generator of chance (mulberry32), so that a seed replays a history. */
 function chanceOf(seed: number): () => number {
@@ -27,28 +28,53 @@ function chanceOf(seed: number): () => number {
   };
 }
 
-class World {
-  readonly log = new Log();
+/** What the application was told of one channel since its present user came. */
+class Told {
   readonly events: number[] = [];
   readonly shown = new Map<string, unknown>();
   resets = 0;
-  connection: Connection = startConnection(false);
+
+  /** @param log the one that the application's user may read. */
+  hear({ outputs }: Extract<Effect, { kind: "Deliver" }>, log: Log | undefined): void {
+    for (const output of outputs) {
+      if (output.kind === "reset") this.resets++;
+      if (output.kind !== "update") continue;
+      const { op, key, data } = output.update;
+      if (op !== "delete") expect(log?.has(data as number)).toBe(true);
+      if (op === "event") this.events.push(data as number);
+      if (op === "set") this.shown.set(key as string, data);
+      if (op === "delete") this.shown.delete(key as string);
+    }
+  }
+}
+
+class World {
+  readonly service = new ModelService();
+  readonly told = new Map(CHANNELS.map((channel) => [channel, new Told()]));
+  connection: Connection = startConnection("none");
+  /** Whose data the application may see. */
+  identityId = GUEST;
   readonly #chance: () => number;
   readonly #due: { atMs: number; happen: () => void }[] = [];
+  /** The session as the shell keeps it. */
+  #bearer: Bearer | null = null;
   #nowMs = 0;
   #timerMs = Number.POSITIVE_INFINITY;
   #isFaulty = true;
   /** Counts sockets, so that what an old one still carries is dropped. */
   #socket = 0;
   #isUp = false;
+  #owner = GUEST;
+  #topics = new Set<string>();
   #delivering = Number.POSITIVE_INFINITY;
 
   constructor(seed: number) {
     this.#chance = chanceOf(seed);
     this.#send({ kind: "Started" });
-    this.#send({ kind: "ChannelAdded", channel: CHANNEL });
+    for (const channel of CHANNELS) this.#send({ kind: "ChannelAdded", channel });
     this.#later(300, () => this.#publish());
     this.#later(5000, () => this.#cut());
+    this.#later(this.#delayMs(20_000), () => this.#change());
   }
 
   run(faultyMs: number, quietMs: number): void {
@@ -86,21 +112,27 @@ class World {
     return 1 + this.#chance() * (this.#isFaulty ? mostMs : 50);
   }
 
+  #pick<Choice>(choices: readonly Choice[]): Choice {
+    return choices[Math.floor(this.#chance() * choices.length)] as Choice;
+  }
+
   #publish(): void {
     if (!this.#isFaulty) return;
-    if (this.#strikes(0.02)) this.log.renewEpoch();
-    if (this.#strikes(0.02)) this.log.forget(Math.floor(this.#chance() * 4));
+    const log: Log = this.#pick(this.service.logs);
+    if (this.#strikes(0.02)) log.renewEpoch();
+    if (this.#strikes(0.02)) log.forget(Math.floor(this.#chance() * 4));
     const count = 1 + Math.floor(this.#chance() * 4);
-    for (const message of this.log.publish(count, Math.floor(this.#chance() * 100))) {
+    for (const message of log.publish(count, Math.floor(this.#chance() * 100))) {
       if (!this.#strikes(0.1)) this.#push(message);
       if (this.#strikes(0.1)) this.#push(message);
     }
-    this.#later(this.#strikes(0.1) ? 20_000 : this.#delayMs(1500), () => this.#publish());
+    this.#later(this.#strikes(0.05) ? 20_000 : this.#delayMs(500), () => this.#publish());
   }
 
   #push(message: Message): void {
     const socket = this.#socket;
     const text = JSON.stringify(message);
+    if (!this.#topics.has(message["c"] as string)) return;
     this.#later(this.#strikes(0.2) ? this.#delayMs(3000) : 5, () => {
       const envelope = decodeEnvelope(text);
       if (!envelope || socket !== this.#socket || this.#nowMs < this.#delivering) return;
@@ -114,6 +146,24 @@ class World {
     this.#later(this.#delayMs(60_000), () => this.#cut());
   }
 
+  /** Somebody logs in or out. */
+  #change(): void {
+    if (!this.#isFaulty) return;
+    this.identityId = this.#pick([GUEST, ALICE, BOB]);
+    const token = this.identityId === GUEST ? "none" : this.#pick(["fixed", "renewable"] as const);
+    this.#bearer = null;
+    this.#send({ kind: "LoginChanged", token });
+    this.#checkNothingIsLeft();
+    this.#later(this.#delayMs(60_000), () => this.#change());
+  }
+
+  #checkNothingIsLeft(): void {
+    for (const channel of CHANNELS.filter((one) => !isPublic(one))) {
+      expect([...(this.told.get(channel) as Told).shown]).toEqual([]);
+      this.told.set(channel, new Told());
+    }
+  }
+
   #lose(): void {
     this.#closeSocket();
     this.#send({ kind: "Lost" });
@@ -122,6 +172,7 @@ class World {
   #closeSocket(): void {
     this.#socket++;
     this.#isUp = false;
+    this.#topics.clear();
     this.#delivering = Number.POSITIVE_INFINITY;
   }
 
@@ -138,7 +189,7 @@ class World {
         this.#timerMs = effect.atMs;
         break;
       case "FetchCredentials":
-        this.#later(this.#delayMs(2000), () => this.#send(this.#credentials()));
+        this.#fetchCredentials(effect.login);
         break;
       case "OpenSocket":
         this.#open();
@@ -147,22 +198,39 @@ class World {
         this.#closeSocket();
         break;
       case "Subscribe":
-        this.#onSocket(this.#delayMs(500), () => this.#suback());
+        this.#onSocket(this.#delayMs(500), () => this.#suback(effect.channels));
         break;
       case "Ping":
         if (!this.#strikes(0.1)) this.#onSocket(5, () => this.#send({ kind: "Ponged" }));
         break;
       case "Poll":
-        this.#poll(effect.id, effect.query);
+        this.#poll(effect);
         break;
       case "Deliver":
         this.#hear(effect);
     }
   }
 
-  #credentials(): Event {
-    if (this.#strikes(0.2)) return { kind: "CredentialsFailed", error: down };
-    return { kind: "CredentialsArrived", session: sessionUntil(this.#nowMs + 3_600_000) };
+  #fetchCredentials(login: number): void {
+    const { identityId } = this;
+    this.#later(this.#delayMs(2000), () => {
+      if (this.#strikes(0.2)) this.#send({ kind: "CredentialsFailed", login, error: down });
+      else this.#takeSession(login, identityId);
+    });
+  }
+
+  #takeSession(login: number, identityId: string): void {
+    // Now and then the application's own login has become another user's without a word.
+    const isOther = identityId !== GUEST && this.#strikes(0.1);
+    const owner = isOther ? this.#pick([ALICE, BOB]) : identityId;
+    const lifetimeMs = this.#isFaulty ? this.#delayMs(60_000) : HOUR_MS;
+    const before = this.identityId;
+    if (login === this.connection.login.number) {
+      this.identityId = owner;
+      this.#bearer = { identityId: owner, endsMs: this.#nowMs + lifetimeMs };
+    }
+    this.#send({ kind: "CredentialsArrived", login, session: sessionFor(lifetimeMs, owner) });
+    if (before !== this.identityId) this.#checkNothingIsLeft();
   }
 
   #onSocket(delayMs: number, happen: () => void): void {
@@ -172,6 +240,7 @@ class World {
 
   #open(): void {
     this.#socket++;
+    this.#owner = this.#bearer?.identityId ?? GUEST;
     if (this.#strikes(0.15)) return; // The handshake is never answered.
     this.#onSocket(this.#delayMs(1000), () => {
       if (this.#strikes(0.3)) return this.#lose();
@@ -180,60 +249,70 @@ class World {
     });
   }
 
-  #suback(): void {
+  #suback(channels: readonly string[]): void {
     // AWS IoT may begin to deliver some time after SUBACK.
     this.#delivering = this.#nowMs + (this.#isFaulty ? this.#chance() * 3000 : 0);
-    this.#send({ kind: "Subscribed", channels: new Map([[CHANNEL, true]]) });
+    const granted = channels.map((channel) => {
+      const isGranted = !!this.service.logOf(channel, this.#owner) && !this.#strikes(0.05);
+      if (isGranted) this.#topics.add(channel);
+      return [channel, isGranted] as const;
+    });
+    this.#send({ kind: "Subscribed", channels: new Map(granted) });
   }
 
-  #poll(id: number, query: string): void {
-    const asked = query.startsWith("cursor=")
-      ? (decodeCursor(query.slice(7)).get(CHANNEL) ?? null)
-      : null;
-    const read = () => decodePart(JSON.parse(JSON.stringify(this.log.answer(asked, 1))));
+  #poll({ id, needsToken, query }: Extract<Effect, { kind: "Poll" }>): void {
+    const bearer = needsToken ? this.#bearer : null;
+    const sentMs = this.#nowMs;
+    const read = () => this.#answer(id, query, bearer, sentMs);
     const early = this.#strikes(0.5) ? read() : null; // Answered now, on its way for a while.
     this.#later(this.#delayMs(3000), () => {
-      if (this.#strikes(0.15)) {
-        return this.#send({ kind: "PollFailed", id, error: down, retryAfterMs: 0 });
-      }
-      const channels = new Map([[CHANNEL, early ?? read()]]);
-      const answer = { pollAfterMs: 2000, more: false, channels };
-      return this.#send({ kind: "AnswerArrived", id, answer, maxAgeMs: 1000, ageMs: 0 });
+      if (this.#strikes(0.15)) this.#send({ kind: "PollFailed", id, error: down });
+      else this.#send(early ?? read());
     });
   }
 
-  #hear({ outputs }: Extract<Effect, { kind: "Deliver" }>): void {
-    for (const output of outputs) {
-      if (output.kind === "reset") this.resets++;
-      if (output.kind !== "update") continue;
-      const { op, key, data } = output.update;
-      if (op === "event") this.events.push(data as number);
-      if (op === "set") this.shown.set(key as string, data);
-      if (op === "delete") this.shown.delete(key as string);
+  #answer(id: number, query: string, bearer: Bearer | null, sentMs: number): Event {
+    try {
+      if (bearer && this.#strikes(0.05)) throw expired;
+      const answer = this.service.answer(query, bearer, sentMs);
+      return { kind: "AnswerArrived", id, answer, maxAgeMs: 1000, ageMs: 0 };
+    } catch (error) {
+      return { kind: "PollFailed", id, error: error as BellwireError };
     }
+  }
+
+  #hear(effect: Extract<Effect, { kind: "Deliver" }>): void {
+    const { channel } = effect;
+    this.told.get(channel)?.hear(effect, this.service.logOf(channel, this.identityId));
   }
 }
 
 const HISTORIES = Number(process.env["BELLWIRE_HISTORIES"] ?? 300);
 
 it(
-  "loses, doubles and reorders nothing, and is live with the log's state at rest",
+  "loses, doubles and reorders nothing, shows nobody another's, and at rest is live and whole",
   () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const world = new World(seed);
-        world.run(180_000, 90_000);
-        const { log, connection, events, shown, resets } = world;
-        const sequence = connection.watches.get(CHANNEL)?.sequence;
-        expect(connection.status).toBe("live");
-        expect(events).toEqual([...new Set(events)].sort((a, b) => a - b));
-        expect(sequence?.position).toEqual(log.tail);
-        expect(Object.fromEntries(sequence?.state.map ?? [])).toEqual(log.state());
-        expect(Object.fromEntries(shown)).toEqual(log.state());
-        if (resets === 0) expect(events).toEqual(log.eventsAfter(events[0]));
+        world.run(180_000, 120_000);
+        expect(world.connection.status).toBe("live");
+        for (const channel of CHANNELS) checkAtRest(world, channel);
       }),
       { numRuns: HISTORIES },
     );
   },
   5000 + HISTORIES * 50,
 );
+
+function checkAtRest({ service, identityId, connection, told }: World, channel: string): void {
+  const watch = connection.watches.get(channel);
+  const { events, shown, resets } = told.get(channel) as Told;
+  const log = service.logOf(channel, identityId);
+  expect(watch?.isRefused).toBe(log === undefined);
+  expect(events).toEqual([...new Set(events)].sort((a, b) => a - b));
+  expect(Object.fromEntries(shown)).toEqual(log?.state() ?? {});
+  expect(Object.fromEntries(watch?.sequence.state.map ?? [])).toEqual(log?.state() ?? {});
+  expect(watch?.sequence.position ?? null).toEqual(log?.tail ?? null);
+  if (resets === 0) expect(events).toEqual(log?.eventsAfter(events[0]) ?? []);
+}

@@ -52,7 +52,8 @@ def _member_keys(issued: dict[str, Any]) -> dict[str, Any]:
 def test_the_example_logs_a_member_in(tmp_path: Path) -> None:
     with running_command(tmp_path, "--setup", str(EXAMPLE)) as (ready, log):
         assert list(ready["credentials"]) == [
-            *("guest_role", "publisher_role", "operator_role", "admin", "member_role"),
+            *("guest_role", "member_role", "narrowed_role", "publisher_role", "operator_role"),
+            *("session_role", "connections_role", "admin"),
         ]
         assert ready["credentials"]["operator_role"] == ready["operator"]
         login = client_of(

@@ -85,6 +85,7 @@ def _welcome(ready: Ready, settings: DevSettings) -> str:
 
     {where}.venv/bin/bellwire publish public/news '{{"title":"hello"}}' --event
     {where}.venv/bin/bellwire tail public/host
+    {where}.venv/bin/bellwire token alice          a login token, for BELLWIRE_TOKEN
 
   Ctrl-C stops it.
 """

@@ -28,6 +28,7 @@ from bellwire.revocation import Bouncer
 from bellwire.sessions import Membership
 from bellwire.sql.directory import SqlDirectory
 from bellwire.sql.log import SqlLog
+from bellwire.sql.presence import SqlPresence
 from bellwire_local.accounts import PoolSettings
 from bellwire_local.dev.login import DevLogin
 from bellwire_local.dev.roles import PLACE
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
 JWKS_PATH: Final = "/.well-known/jwks_uri"
 """Where Cognito's keys are. Source: Cognito guide, developer-authenticated-identities."""
+
+
+PRESENCE: Final = ("group", "public", "user")
+"""Namespaces in which it may be asked who is there: all, on a laptop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,10 @@ def make_deployment(parts: Parts) -> Deployment:
             "cognito_url": stand_in.aws_url,
             "guests": has_guests,
             "poll_url": f"{parts.web_url}/v1/updates",
-            "features": {"logins": has_members},
+            "features": {
+                "logins": has_members,
+                "presence": [*PRESENCE] if has_members else [],
+            },
         },
         members=_make_members(parts, identities) if has_members else None,
     )
@@ -128,7 +136,7 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
         place=PLACE,
         identities=identities,
         directory=SqlDirectory(parts.engine),
-        grants=IotGrants(
+        open_grants=lambda: IotGrants(
             control_plane,
             monotonic_s=time.monotonic,
             wait_s=time.sleep,
@@ -145,15 +153,18 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
             stage=STAGE,
         ),
     )
+    presence = SqlPresence(parts.engine)
     bouncer = Bouncer(
         identities=identities,
         directory=made_of.directory,
-        grants=made_of.grants,
+        open_grants=made_of.open_grants,
         connections=IotConnections(clients.as_role("connections_role", "iot-data")),
-        client_ids_of=lambda _: (),
+        client_ids_of=presence.client_ids_of,
         now_s=time.time,
         wait_s=time.sleep,
     )
     providers = {name: Provider(provider.issuer) for name, provider in parts.pool.providers.items()}
     logins = Logins(parts.login.rules, providers)
-    return Members(logins, made_of, bouncer, stand_in.identity_pool_id)
+    return Members(
+        logins, made_of, bouncer, stand_in.identity_pool_id, presence, frozenset(PRESENCE)
+    )

@@ -1,8 +1,9 @@
 """`/dev/…`: what only a developer at this machine may ask of a running stand-in.
 
 `POST /dev/faults` brings faults into force and answers what is; `GET /dev/decisions?limit=N` tells
-the latest decisions, newest first, and why; `POST /dev/login`, where Bellwire runs beside it, logs
-anybody in. Never part of a deployment, and off when the service listens for others.
+the latest decisions, newest first, and why. Where Bellwire runs beside it, `POST /dev/login` logs
+anybody in, and `GET /dev/credentials` hands out the roles' keys to whoever has the service's. Never
+part of a deployment, and off when the service listens for others.
 """
 
 import json
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bellwire.config import LOOPBACK
 from bellwire.errors import BellwireError
+from bellwire_local.dev.gate import holds_key
 from bellwire_local.dev.login import DevLogin
 from bellwire_local.errors import FaultsRefused
 from bellwire_local.faults import read_fault_object
@@ -85,6 +87,21 @@ def login_operation(login: DevLogin) -> Endpoints:
             raise _Refused(error.status, error.code, error.message) from error
 
     return {("POST", "/dev/login"): log_in}
+
+
+def credentials_operation(credentials: Mapping[str, object], key: str) -> Endpoints:
+    """Build `GET /dev/credentials`: the ready line's `credentials`, for whoever brings the key.
+
+    Other users of this machine can ask as well, but do not have it.
+    """
+
+    def tell(request: HttpRequest) -> object:
+        if not holds_key(request.headers.get("authorization", ""), key):
+            message = "expected the key of this service as a bearer token"
+            raise _Refused(401, "unauthenticated", message)
+        return credentials
+
+    return {("GET", "/dev/credentials"): tell}
 
 
 def _perform(request: HttpRequest, endpoints: Endpoints) -> object:

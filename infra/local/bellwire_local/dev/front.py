@@ -30,6 +30,7 @@ from bellwire.handlers.config import handle_config
 from bellwire.handlers.edge import Deployment, Handle
 from bellwire.handlers.people import handle_kick, handle_user
 from bellwire.handlers.poll import handle_poll, handle_signed_poll
+from bellwire.handlers.presence import handle_presence
 from bellwire.handlers.publish import handle_publish
 from bellwire.handlers.session import handle_session
 from bellwire_local.dev.assets import client_dir
@@ -113,6 +114,7 @@ class Front:
             ("GET", "/v1/config", self._open(handle_config, reading)),
             ("GET", "/v1/updates", self._open(handle_poll, reading)),
             ("GET", "/v1/signed/updates", self._gated(handle_signed_poll, reading)),
+            ("GET", "/v1/presence", self._open(handle_presence, reading)),
             ("POST", "/v1/session", self._join),
         ]
         backends: list[tuple[str, Endpoint]] = [

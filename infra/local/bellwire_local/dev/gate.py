@@ -22,7 +22,7 @@ class Gate:
     """The keeper of the routes that API Gateway authorizes by IAM."""
 
     def __init__(self, key: str, authorizer: ApiAuthorizer) -> None:
-        self._key = key.encode()
+        self._key = key
         self._authorizer = authorizer
 
     def admit(self, request: Request, body: bytes) -> Authorized:
@@ -32,7 +32,7 @@ class Gate:
             Unauthenticated: neither was tried.
             NotAllowed: the signature does not hold, or its owner may not do this.
         """
-        if self._holds_key(request):
+        if holds_key(_authorization_of(request), self._key):
             return {}
         if _is_signed(request):
             return self.admit_signer(request, body)
@@ -56,9 +56,11 @@ class Gate:
             logger.warning("%s refused: %s", request.url.path, refused)
             raise NotAllowed("the signature does not hold, or IAM does not allow this") from refused
 
-    def _holds_key(self, request: Request) -> bool:
-        scheme, _, key = _authorization_of(request).partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode(), self._key)
+
+def holds_key(authorization: str, key: str) -> bool:
+    """Tell whether the header Authorization brings a service's key as a bearer token."""
+    scheme, _, found = authorization.partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(found.strip().encode(), key.encode())
 
 
 def _is_signed(request: Request) -> bool:

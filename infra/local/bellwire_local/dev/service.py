@@ -10,7 +10,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -21,13 +21,21 @@ from starlette.types import ASGIApp
 from bellwire.config import key_files
 from bellwire.errors import BellwireError, Upstream
 from bellwire.fanout import InlineFanOut
+from bellwire.handlers.edge import Members
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
+from bellwire.sql.presence import SqlPresence
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
+from bellwire_local.dev.attending import lifecycle_rule, now_ms
 from bellwire_local.dev.deploying import Clients, Parts, make_broker, make_deployment
-from bellwire_local.dev.dev_endpoints import login_operation, make_dev_operation, make_signpost
+from bellwire_local.dev.dev_endpoints import (
+    credentials_operation,
+    login_operation,
+    make_dev_operation,
+    make_signpost,
+)
 from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.front import JOINING, Front, Threads
 from bellwire_local.dev.gate import Gate
@@ -35,6 +43,7 @@ from bellwire_local.dev.host_job import HostJob
 from bellwire_local.dev.locking import lock_directory
 from bellwire_local.dev.login import open_login
 from bellwire_local.dev.outbox import OutboxLoop
+from bellwire_local.dev.presence_loop import PresenceLoop
 from bellwire_local.dev.roles import PLACE, bellwire_roles
 from bellwire_local.dev.settings import (
     ACCOUNT_ID,
@@ -89,13 +98,14 @@ class DevService:
     async def _start(self) -> Ready:
         settings, until = self._settings, self._until_stopped
         until.enter_context(lock_directory(settings.data_dir))
+        # First, since it is closed last: the stand-in still tells of the connections that it ends.
+        joining = until.enter_context(ThreadPoolExecutor(JOINING, thread_name_prefix="joining"))
         stand_in = await self._start_stand_in()
         web = until.enter_context(bind(settings.host, settings.port, "the dashboard and the API"))
         web_url = f"http://{authority_of(web)}"
         stand_in.add_operation("/dev/", make_signpost(web_url))
         reading = until.enter_context(ThreadPoolExecutor(READING, thread_name_prefix="reading"))
         writing = until.enter_context(ThreadPoolExecutor(WRITING, thread_name_prefix="writing"))
-        joining = until.enter_context(ThreadPoolExecutor(JOINING, thread_name_prefix="joining"))
         engine, login = self._open_engine(), open_login(settings.data_dir, STAGE)
         log = _log_on(engine)
         clients = Clients(stand_in, WRITING)
@@ -105,14 +115,18 @@ class DevService:
             Parts(clients, engine, log, fan_out, login, self._pool, web_url)
         )
         key = until.enter_context(_left_key(web.getsockname()[1]))
+        credentials = credentials_of_roles(stand_in, self._roles)
+        more = {**login_operation(login), **credentials_operation(credentials, key)}
         front = Front(
             deployment,
             gate=Gate(key, stand_in.make_api_authorizer(PLACE.api_id)),
             origin=web_url,
             threads=Threads(reading, writing, joining),
             host=settings.host,
-            dev=make_app(make_dev_operation(stand_in, settings.host, login_operation(login))),
+            dev=make_app(make_dev_operation(stand_in, settings.host, more)),
         )
+        if deployment.members is not None:
+            self._watch_presence(stand_in, deployment.members, SqlPresence(engine), joining)
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
         outbox = OutboxLoop(log, broker, fan_out, STAGE, self._log_path)
@@ -126,7 +140,7 @@ class DevService:
             identity_pool_id=stand_in.identity_pool_id,
             job=credentials_to_wire(stand_in.credentials_for("publisher_role", "job")),
             operator=credentials_to_wire(stand_in.credentials_for("operator_role", "operator")),
-            credentials=credentials_of_roles(stand_in, self._roles),
+            credentials=credentials,
             pid=os.getpid(),
             iot_tls_url=stand_in.iot_tls_url,
             ca_path=stand_in.ca_path,
@@ -150,6 +164,14 @@ class DevService:
         await stand_in.start()
         self._until_stopped.push_async_callback(stand_in.stop)
         return stand_in
+
+    def _watch_presence(
+        self, stand_in: StandIn, members: Members, store: SqlPresence, threads: Executor
+    ) -> None:
+        store.clear()  # of before this start: no connection has outlived it
+        stand_in.add_rule(lifecycle_rule(members, threads))
+        loop = PresenceLoop(store, members.bouncer.connections, STAGE, now_ms)
+        self._until_stopped.push_async_callback(_cancel, asyncio.create_task(loop.run()))
 
     @property
     def _log_path(self) -> Path:

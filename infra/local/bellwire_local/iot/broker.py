@@ -90,6 +90,8 @@ class Broker:
         self.retained = retained or retained_in_memory(wall_clock_s)
         self.announcer: Callable[[Message], object] = self.publish
         """Who publishes lifecycle events; to be replaced by who doubles or swaps them."""
+        self.on_publish: Callable[[Message], None] | None = None
+        """Who hears every message beside its subscribers: topic rules."""
 
     @property
     def connections(self) -> tuple[Connection, ...]:
@@ -186,6 +188,8 @@ class Broker:
         """
         if message.retain:
             self.retained.keep(message)
+        if self.on_publish is not None:
+            self.on_publish(message)
         self._forget_stale_decisions()
         return self._dispatcher.publish(message, publisher)
 

@@ -130,6 +130,35 @@ def test_a_limit_that_is_none_is_named(service: RunningService, limit: str) -> N
     assert (status, content["error"]["code"]) == (400, "malformed")
 
 
+def test_the_roles_keys_are_for_whoever_has_the_services(service: RunningService) -> None:
+    bearer = f"Bearer {service.key}"
+    status, content = call(service, "GET", "/dev/credentials", authorization=bearer)
+    assert (status, content) == (200, service.ready["credentials"])
+    assert {"publisher_role", "operator_role", "session_role"} <= set(content)
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer ", "Bearer wrong", "Basic KEY", "KEY"])
+def test_without_the_key_there_are_no_keys(
+    service: RunningService, authorization: str | None
+) -> None:
+    given = {} if authorization is None else {"authorization": authorization}
+    words = {name: value.replace("KEY", service.key) for name, value in given.items()}
+    status, content = call(service, "GET", "/dev/credentials", None, **words)
+    assert (status, content["error"]["code"]) == (401, "unauthenticated")
+    assert service.ready["job"]["secret_access_key"] not in json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"origin": "http://evil.example"}, {"host": "evil.example"}, {"origin": "null"}]
+)
+def test_no_page_of_another_origin_gets_keys(
+    service: RunningService, headers: dict[str, str]
+) -> None:
+    words = {**headers, "authorization": f"Bearer {service.key}"}
+    status, content = call(service, "GET", "/dev/credentials", None, **words)
+    assert (status, content["error"]["code"]) == (403, "not_allowed")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

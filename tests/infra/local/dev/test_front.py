@@ -33,7 +33,7 @@ def test_config_names_every_address_a_client_needs(service: RunningService) -> N
         "cognito_url": service.ready["aws"],
         "guests": True,
         "poll_url": f"{service.url}/v1/updates",
-        "features": {"logins": True},
+        "features": {"logins": True, "presence": ["group", "public", "user"]},
     }
 
 

@@ -1,0 +1,46 @@
+/**
+ * Opens a session: the config, and what a guest or a member is granted.
+ *
+ * Here: the member's one call. Not here: the guest's (credentials.ts), when a session is renewed
+ * (protocol/sessions.ts).
+ */
+import { malformed } from "../protocol/errors.ts";
+import { type Config, fetchConfig } from "./config.ts";
+import { fetchGuest, type Grant } from "./credentials.ts";
+import { fetchObject, serverTimeMs, textIn, timeIn } from "./http.ts";
+
+/** All that a session is, its secrets included. */
+export type OpenedSession = Config & Grant;
+
+/**
+ * Fetch all that sockets and private polls need.
+ *
+ * @param url the API's prefix, such as `/v1`.
+ * @param login the application's token; null for a guest.
+ * @throws BellwireError retryable when the network or the service is at fault; `unauthenticated`
+ * for a login that does not hold, else as for a guest (credentials.ts).
+ */
+export async function fetchSession(url: string, login: string | null): Promise<OpenedSession> {
+  const config = fetchConfig(url);
+  const grant = login === null ? config.then(fetchGuest) : fetchMember(`${url}/session`, login);
+  const [place, granted] = await Promise.all([config, grant]);
+  return { ...place, ...granted };
+}
+
+/** Ask for a session with credentials: `{"identity_id","token","expires_at","groups",…}`. */
+async function fetchMember(url: string, login: string): Promise<Grant> {
+  const init = { method: "POST", body: '{"credentials":true}' };
+  const [answer, headers] = await fetchObject(url, init, login);
+  const { groups, credentials } = answer;
+  if (!Array.isArray(groups)) throw malformed(groups, "a list in groups");
+  const endsMs = Math.min(timeIn(answer, "expires_at"), timeIn(credentials, "expires_at"));
+  return {
+    identityId: textIn(answer, "identity_id"),
+    groups,
+    accessKeyId: textIn(credentials, "access_key_id"),
+    secretAccessKey: textIn(credentials, "secret_access_key"),
+    sessionToken: textIn(credentials, "session_token"),
+    token: textIn(answer, "token"),
+    lifetimeMs: endsMs - serverTimeMs(headers),
+  };
+}
