@@ -2,7 +2,6 @@
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,34 +123,11 @@ def test_the_members_token_opens_the_pool_and_the_narrowed_one_does_not(
         assert answer.status == status, answer.data
 
 
-@pytest.fixture
-def without_guests(tmp_path: Path) -> Iterator[RunningService]:
-    setup = tmp_path / "setup.json"
-    setup.write_text('{"pool":{"unauthenticated_role":null}}')
-    with running_service(tmp_path, "--no-demo", "--setup", str(setup)) as running:
-        yield running
-
-
-def test_where_guests_are_off_only_members_come_in(without_guests: RunningService) -> None:
-    service = without_guests
-    assert ask(service, "GET", "/v1/config").content["guests"] is False
-    reply = ask(service, "POST", "/v1/session", {"credentials": True})
-    assert reply.code == (403, "not_allowed")
-    assert poll(service, "channels=public/a").code == (403, "not_allowed")
-    session = open_session(service, "ann", credentials=True)
-    reply = poll(service, "channels=public/a", session["token"])
-    assert (reply.status, reply.headers["cache-control"]) == (200, "private, no-store")
-    client = connect(service, session)
-    assert client.connected.get(timeout=10) == 0
-    assert client.subscribe("dev/public/a") == [0]
-    client.close()
-
-
 def test_where_nobody_can_log_in_it_says_so(tmp_path: Path) -> None:
     setup = tmp_path / "setup.json"
     setup.write_text('{"pool":{"authenticated_role":null}}')
     with running_service(tmp_path, "--no-demo", "--setup", str(setup)) as service:
-        assert ask(service, "GET", "/v1/config").content["features"] == {"logins": False}
+        assert ask(service, "GET", "/v1/config").content["features"]["logins"] is False
         reply = ask(service, "POST", "/v1/session", {}, log_in(service, "ann"))
         assert reply.code == (401, "unauthenticated")
         for path in ("/v1/users", "/v1/kick"):
@@ -160,26 +136,18 @@ def test_where_nobody_can_log_in_it_says_so(tmp_path: Path) -> None:
         assert poll(service, "channels=public/a").status == 200
 
 
-def test_a_restart_logs_nobody_out(tmp_path: Path) -> None:
+def test_a_restart_forgets_no_kick_and_takes_nothing_away(tmp_path: Path) -> None:
     with running_service(tmp_path, "--no-demo") as first:
-        login = log_in(first, "ann", "red")
-        narrow = open_session(first, "ann", "red", mode="sts", channels=["group/red/room"])
-        session = ask(first, "POST", "/v1/session", {"credentials": True}, login).content
+        session = open_session(first, "ann", "red", credentials=True)
         kicked = open_session(first, "bob")
+        login = log_in(first, "bob")
         assert first.run("kick", "bob").returncode == 0
-        ports = same_ports(first)
-        secret = first.data / "login_secret"
-        text = secret.read_text()
-        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
         assert stat.S_IMODE(first.data.stat().st_mode) & 0o077 == 0
+        ports = same_ports(first)
     with running_service(tmp_path, "--no-demo", *ports) as second:
-        assert (second.data / "login_secret").read_text() == text
-        for token in (session["token"], narrow["token"]):
-            assert poll(second, "channels=group/red/room", token).status == 200
-        assert poll(second, "channels=public/a", narrow["token"]).code == (403, "not_allowed")
         assert poll(second, "channels=public/a", kicked["token"]).code == (401, "unauthenticated")
-        again = ask(second, "POST", "/v1/session", {}, login)
-        assert again.content["identity_id"] == session["identity_id"]
+        assert ask(second, "POST", "/v1/session", {}, login).code == (401, "unauthenticated")
+        assert poll(second, "channels=group/red/room", session["token"]).status == 200
         client = connect(second, session)
         assert client.connected.get(timeout=10) == 0
         assert client.subscribe("dev/group/red/room") == [0]
