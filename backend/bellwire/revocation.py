@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bellwire.channels import is_identity_id
-from bellwire.errors import Conflict, NotFound
+from bellwire.errors import NotFound, TooMany
 from bellwire.identity_ports import Connections, Directory, Grants, Identities, Person
 from bellwire.logins import check_user
 from bellwire.sessions import find_user
@@ -65,7 +65,7 @@ def kick(user: str, by: Bouncer) -> Kicked:
         if revoke(person, before_s, by.directory, grants):
             break
     else:
-        raise Conflict(f"{user!r:.80} is logging in too often to be kicked: try again")
+        raise TooMany(f"{user!r:.80} is logging in too often to be kicked: try again")
     client_ids = {identity_id, *by.client_ids_of(identity_id)}
     ended = sum(by.connections.end(client_id) for client_id in sorted(client_ids))
     by.wait_s(max(0.0, before_s - by.now_s()))

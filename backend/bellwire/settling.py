@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from bellwire.errors import BellwireError, Conflict, Unauthenticated
+from bellwire.errors import BellwireError, TooMany, Unauthenticated
 from bellwire.grants import Grant
 from bellwire.identity_ports import Directory, Grants, Person
 from bellwire.logins import Login
@@ -30,8 +30,8 @@ def settle(
 
     Raises:
         Unauthenticated: the login is older than a revocation, even one that came meanwhile.
-        Conflict: too many others changed the same identity.
-        TooMany, Upstream: AWS did not do it; the next login goes on from there.
+        TooMany: too many others changed the same identity, or AWS is asked too often.
+        Upstream: AWS does not answer. After either the next login goes on from there.
     """
     for _ in range(TRIES):
         person = _find(identity_id, login, directory)
@@ -40,7 +40,7 @@ def settle(
             person, target, wanted, directory, grants
         ):
             return
-    raise _conflict()
+    raise _too_many()
 
 
 def settle_without_attaching(
@@ -60,7 +60,7 @@ def settle_without_attaching(
         )
         if (person.revision and person == target) or _change(person, target, {}, directory, grants):
             return
-    raise _conflict()
+    raise _too_many()
 
 
 def revoke(person: Person, revoked_before_s: int, directory: Directory, grants: Grants) -> bool:
@@ -124,7 +124,7 @@ def _change(
         _perform(target, gone, [wanted[name] for name in new], directory, grants)
     if directory.save(target):
         return True
-    _reconcile(target.identity_id, unsettled, directory, grants)
+    _reconcile(target.identity_id, gone, set(new), directory, grants)
     return False
 
 
@@ -149,32 +149,38 @@ def _perform(
         with suppress(BellwireError):  # then the plan stands there, and all of it is done again
             unsettled = _sorted(target.unsettled, left)
             if not directory.save(replace(target, attached=attached, unsettled=unsettled)):
-                touched = {*gone, *(grant.name for grant in new)}
-                _reconcile(target.identity_id, touched, directory, grants)
+                names = {grant.name for grant in new}
+                _reconcile(target.identity_id, gone, names, directory, grants)
         raise
 
 
-def _reconcile(identity_id: str, touched: Set[str], directory: Directory, grants: Grants) -> None:
+def _reconcile(
+    identity_id: str, gone: Set[str], new: Set[str], directory: Directory, grants: Grants
+) -> None:
     """Somebody else has changed an identity while we did: mend what our changes came on top of.
 
-    What stands in the directory and was touched is no longer sure, and the next login attaches it
-    again; what does not stand there is taken away.
+    What we have taken away and stands in the directory is no longer sure, and the next login
+    attaches it again; what we have attached and does not stand there is taken away.
     """
-    for _ in range(TRIES if touched else 0):
+    for _ in range(TRIES):
         person = directory.find(identity_id)
         if person is None:
             return
-        stray = touched - set(person.attached)
-        doubtful = {*person.unsettled, *touched}
+        stray, doubtful = new - set(person.attached), gone & set(person.attached)
+        if not stray and not doubtful:
+            return
+        unsettled = _sorted(person.unsettled, doubtful)
         marked = replace(
-            person, attached=_sorted(person.attached, stray), unsettled=_sorted(doubtful)
+            person,
+            attached=_sorted(person.attached, stray),
+            unsettled=_sorted(unsettled, stray),
         )
         if not directory.save(marked):
             continue
         for name in sorted(stray):
             grants.detach(identity_id, name)
-        mended = replace(person, unsettled=_sorted(doubtful - stray), revision=person.revision + 1)
-        if directory.save(mended):
+        gone = gone | stray
+        if directory.save(replace(person, unsettled=unsettled, revision=person.revision + 1)):
             return
 
 
@@ -186,5 +192,5 @@ def _only(names: Collection[str], of: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in of if name in names)
 
 
-def _conflict() -> Conflict:
-    return Conflict("too many logins of one user at the same moment: try again")
+def _too_many() -> TooMany:
+    return TooMany("too many logins of one user at the same moment: come back")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.aws_model import AttachedPolicies, LiveClients, PoolOfUsers
-from bellwire.errors import Conflict, Malformed, NotFound, TooMany, Unauthenticated, Upstream
+from bellwire.errors import Malformed, NotFound, TooMany, Unauthenticated, Upstream
 from bellwire.grants import grants_of
 from bellwire.identity_ports import Person
 from bellwire.logins import Login
@@ -191,7 +191,7 @@ def test_what_aws_did_not_do_is_done_by_the_next(door: Door) -> None:
     assert door.clients.connected == set()
 
 
-def test_logins_that_never_stop_are_a_conflict(door: Door) -> None:
+def test_logins_that_never_stop_are_too_many(door: Door) -> None:
     door.log_in("alice", "red")
     saves: list[int] = []
     save: Callable[[Person], bool] = door.directory.save
@@ -203,6 +203,6 @@ def test_logins_that_never_stop_are_a_conflict(door: Door) -> None:
         return save(person)
 
     door.directory.save = be_beaten  # type: ignore[method-assign]  # a race, each time
-    with pytest.raises(Conflict, match="'alice' is logging in too often to be kicked"):
+    with pytest.raises(TooMany, match="'alice' is logging in too often to be kicked"):
         door.kick("alice")
     assert len(saves) == TRIES

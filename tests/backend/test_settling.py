@@ -1,8 +1,10 @@
 """What is attached to identities, whatever dies, and whoever logs in or is kicked meanwhile."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
@@ -144,6 +146,26 @@ def test_a_kick_takes_everything_and_only_a_later_login_gives_it_back(
     assert not found(directory).is_revoked
     kick(directory, grants, before_s=100)
     assert found(directory).revoked_before_s == 150
+
+
+def test_many_tabs_that_log_in_at_once_all_get_in(
+    directory: Directory, grants: AttachedPolicies
+) -> None:
+    """Each attaches what it must, none what another has put right already."""
+    tabs, together = 16, Barrier(16)
+
+    def open_tab(_tab: int) -> None:
+        together.wait(10)
+        log_in(directory, grants, "red")
+
+    with ThreadPoolExecutor(tabs) as threads:
+        list(threads.map(open_tab, range(tabs)))
+    assert grants.of(ALICE) == {"member", "group.red"}
+    assert (found(directory).unsettled, found(directory).revision) == ((), 2)
+    assert len(grants.calls) <= 2 * tabs
+    grants.calls.clear()
+    log_in(directory, grants, "red")
+    assert grants.calls == []
 
 
 def test_a_kick_in_the_middle_of_a_login_wins(
