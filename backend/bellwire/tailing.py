@@ -42,11 +42,23 @@ RECONNECT_CAP_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What `GET /v1/config` says of a service that a follower needs."""
+    """What `GET /v1/config` says of a service that a follower needs.
+
+    `has_guests` is whether public channels are polled without a bearer.
+    """
 
     stage: str
     region: str
     iot_url: str
+    has_guests: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Why a connection is gone, or was never had, and whether it ever delivered."""
+
+    reason: str
+    has_delivered: bool = False
 
 
 def read_service(calls: HttpCalls) -> Service:
@@ -56,8 +68,8 @@ def read_service(calls: HttpCalls) -> Service:
         BellwireError: it cannot be reached, or is none of ours.
     """
     match decode_json(calls.get("/v1/config")):
-        case {"stage": str(stage), "region": str(region), "iot_url": str(iot_url)}:
-            return Service(stage, region, iot_url)
+        case {"stage": str(stage), "region": str(region), "iot_url": str(iot_url), **more}:
+            return Service(stage, region, iot_url, more.get("guests") is not False)
         case other:
             raise Malformed(f"expected the config of a service, found {str(other)[:80]!r}")
 
@@ -102,34 +114,46 @@ class _Follower:
         self._rewind = rewind
         self._receivers = {c: Receiver(c, position) for c, position in positions.items()}
         self._names = {name: name for name in positions}
-        self._refusals = 0
+        self._has_guests = True
         self._poll_after_s = 2.0
 
     def poll_forever(self) -> Iterator[Told]:
-        read_service(self._calls)  # a service that is not there at all is told at once
+        self._read_service()
         while True:
             has_more = yield from self._poll()
             if not has_more:
                 time.sleep(self._poll_after_s)
 
     def listen_forever(self) -> Iterator[Told]:
-        service = read_service(self._calls)
+        service = self._read_service()
         failures = 0
         while True:
-            events: Queue[SocketEvent] = Queue()
-            try:
-                socket = self._connect(service, events)
-            except (Upstream, TooMany) as error:
-                logger.warning("cannot connect, will try again: %s", error.message)
-            else:
-                try:
-                    failures = 0 if (yield from self._listen(events)) else failures
-                finally:
-                    socket.close()
-            failures += 1
-            yield from self._poll()
+            lost = yield from self._hold_connection(service)
+            failures = 1 if lost.has_delivered else failures + 1
+            if not lost.has_delivered and not self._joining.is_guest:
+                self._joining.forget()  # it may be that this session was refused
+            yield from self._poll()  # what is refused for good is told alone
+            logger.warning("%s", lost.reason)
             cap_s = min(RECONNECT_BASE_S * 2**failures, RECONNECT_CAP_S)
             time.sleep(random.uniform(0, cap_s))  # noqa: S311 - full jitter keeps no secret
+
+    def _read_service(self) -> Service:
+        """Ask for the config; a service that is not there at all is told at once."""
+        service = read_service(self._calls)
+        self._has_guests = service.has_guests
+        return service
+
+    def _hold_connection(self, service: Service) -> Generator[Told, None, _Lost]:
+        """Connect, and tell what comes until the connection is lost."""
+        events: Queue[SocketEvent] = Queue()
+        try:
+            socket = self._connect(service, events)
+        except (Upstream, TooMany) as error:
+            return _Lost(f"cannot connect, will try again: {error.message}")
+        try:
+            return (yield from self._listen(events))
+        finally:
+            socket.close()
 
     def _connect(self, service: Service, events: Queue[SocketEvent]) -> MqttSocket:
         joined = self._joining.session()
@@ -139,16 +163,15 @@ class _Follower:
         topics = [topic_of(service.stage, channel) for channel in self._names]
         return MqttSocket(url, f"{joined.identity_id}-{suffix}", topics, events)
 
-    def _listen(self, events: Queue[SocketEvent]) -> Generator[Told, None, bool]:
-        """Tell what one connection brings until it is lost; return whether it ever delivered."""
+    def _listen(self, events: Queue[SocketEvent]) -> Generator[Told, None, _Lost]:
+        """Tell what one connection brings until it is lost."""
         schedule, was_subscribed = Schedule(time.monotonic() + SUBSCRIBE_WITHIN_S), False
         while True:
             event = _next_event(events, schedule.next_poll_at)
             now, luck = time.monotonic(), random.random()  # noqa: S311 - jitter
             match event:
                 case Closed(reason):
-                    logger.warning("connection lost: %s", reason)
-                    return was_subscribed
+                    return _Lost(f"connection lost: {reason}", was_subscribed)
                 case Subscribed():
                     schedule, was_subscribed = after_subscription(now), True
                 case Message(payload):
@@ -202,10 +225,19 @@ class _Follower:
         return [names for names in (public, private) if names]
 
     def _ask(self, query: Mapping[str, str], names: Sequence[str]) -> Answer:
-        headers: dict[str, str] = {}
-        if not is_public(names[0]):
-            token = self._joining.session().token
-            headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        if is_public(names[0]) and self._has_guests:
+            return decode_answer(self._calls.get("/v1/updates", query, {}))
+        try:
+            return self._ask_as_oneself(query)
+        except Unauthenticated:
+            if self._joining.is_guest:
+                raise
+            self._joining.forget()  # it has ended, and a new one may be had
+            return self._ask_as_oneself(query)
+
+    def _ask_as_oneself(self, query: Mapping[str, str]) -> Answer:
+        token = self._joining.session().token
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
         return decode_answer(self._calls.get("/v1/updates", query, headers))
 
     def _poll_some(self, names: Sequence[str]) -> Generator[Told, None, bool]:
@@ -216,14 +248,6 @@ class _Follower:
             except (Upstream, TooMany, Malformed) as error:
                 logger.warning("poll failed, will ask again: %s", error.message)
                 continue
-            except Unauthenticated:
-                self._refusals += 1
-                if self._joining.is_guest or self._refusals > 1:
-                    raise
-                self._joining.forget()  # it has ended, and a new one may be had
-                continue
-            if not is_public(names[0]):
-                self._refusals = 0
             has_more = has_more or answer.has_more
             self._poll_after_s = answer.poll_after_ms / 1000
             for channel, part in answer.channels.items():

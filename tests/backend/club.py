@@ -17,6 +17,8 @@ from bellwire.bearers import POOL_ISSUER, Bearers
 from bellwire.errors import TooMany, Unauthenticated
 from bellwire.fanout import InlineFanOut
 from bellwire.handlers.edge import Deployment, Members, answer
+from bellwire.handlers.poll import handle_poll, handle_signed_poll
+from bellwire.handlers.session import handle_session
 from bellwire.identity_ports import Credentials
 from bellwire.json_web_tokens import ASYMMETRIC, SharedSecret, sign
 from bellwire.logins import Logins, OwnLogin, Provider
@@ -30,6 +32,10 @@ from infra.local.identity.oidc_issuer import make_key
 
 PLACE = Place("us-east-1", "000000000000", "dev")
 POOL_ID = "us-east-1:11111111-1111-4111-8111-111111111111"
+ALICE = "us-east-1:00000000-0000-4000-8000-000000000001"
+BOB = "us-east-1:00000000-0000-4000-8000-000000000002"
+"""The first two whom the pool vouches for."""
+
 LOGIN_SECRET = hashlib.sha256(b"login").digest()
 BEARER_SECRET = hashlib.sha256(b"bearers").digest()
 PROVIDER = "id.example"
@@ -174,3 +180,28 @@ class Club:
         found = answer(handle, asked, self.deployment)
         text = found.get("body")
         return found["statusCode"], json.loads(text) if text else None, found["headers"]
+
+
+def session(club: Club, user: str = "alice", *groups: str, **body: Any) -> dict[str, Any]:
+    status, content, _ = club.call(handle_session, body, club.login(user, *groups))
+    assert status == 200, content
+    found: dict[str, Any] = content
+    return found
+
+
+def poll(club: Club, query: str, token: str | None = None, **event: Any) -> Any:
+    return club.call(handle_poll, None, token, rawQueryString=query, **event)
+
+
+def code_of(result: tuple[int, Any, Any]) -> tuple[int, str]:
+    return result[0], result[1]["error"]["code"]
+
+
+def signed_by(**identity: Any) -> dict[str, Any]:
+    """The request context of a signed request, API Gateway's payload format 2.0."""
+    whose = {"amr": ["authenticated"], "identityId": ALICE, "identityPoolId": POOL_ID, **identity}
+    return {"authorizer": {"iam": {"cognitoIdentity": whose, "userArn": "arn:aws:sts::…"}}}
+
+
+def signed_poll(club: Club, query: str, context: Any) -> Any:
+    return club.call(handle_signed_poll, None, rawQueryString=query, requestContext=context)

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from backend.cloud import Cloud
 from bellwire.aws.iot_connections import IotConnections
 from bellwire.errors import Upstream
 from bellwire.identity_ports import LiveConnection
@@ -109,3 +110,30 @@ def test_a_broker_that_does_not_answer_is_upstream() -> None:
         IotConnections(client).find(NOBODY)
     with pytest.raises(Upstream, match="could not be reached"):
         IotConnections(client).end(NOBODY)
+
+
+@pytest.mark.parametrize("role", ["session_role", "publisher_role", "member_role", "guest_role"])
+def test_only_those_who_may_look_after_connections(cloud: Cloud, role: str) -> None:
+    guest = cloud.guest()
+    cloud.connect(guest)
+    connections = cloud.connections(role)
+    with pytest.raises(Upstream, match="ForbiddenException"):
+        connections.find(guest.identity_id)
+    with pytest.raises(Upstream, match="ForbiddenException"):
+        connections.end(guest.identity_id)
+    assert cloud.connections().find(guest.identity_id) is not None
+
+
+@pytest.mark.parametrize("client_id", ["job-1", "x", "eu-west-1:1", "us-east-2:1"])
+def test_jobs_are_no_business_of_theirs(cloud: Cloud, client_id: str) -> None:
+    with pytest.raises(Upstream, match="ForbiddenException"):
+        cloud.connections().end(client_id)
+
+
+def test_one_tab_is_ended_and_the_other_stays(cloud: Cloud) -> None:
+    guest = cloud.guest()
+    tabs = [cloud.connect(guest, f"{guest.identity_id}-{number}") for number in (1, 2)]
+    assert cloud.connections().end(f"{guest.identity_id}-1")
+    assert tabs[0].disconnected.get(timeout=DEADLINE_S)
+    assert tabs[1].subscribe("dev/public/a") == [0]
+    assert cloud.connections().find(guest.identity_id) is None

@@ -117,3 +117,80 @@ def test_a_request_that_arrives_twice_publishes_once(service: RunningService, ch
     given = publisher.event(channel, 3, id="mine")
     assert (given.seq, given.duplicate) == (3, True)
     assert all(b'"id":"auto:' in request for request in repeating.requests[:2])
+
+
+@dataclass
+class Counting:
+    """An outlet that counts the questions for users."""
+
+    outlet: Outlet
+    asked: list[bytes] = field(default_factory=list)
+
+    def send(self, request: bytes) -> bytes:
+        return self.outlet.send(request)
+
+    def find_user(self, request: bytes) -> bytes:
+        self.asked.append(request)
+        return self.outlet.find_user(request)
+
+
+def test_a_user_is_found_once_and_published_to(service: RunningService) -> None:
+    counting = Counting(HttpOutlet(service.url, service.key))
+    publisher = Publisher(counting)
+    user, name = publisher.user("ann"), uuid4().hex
+    assert user.channel(name) == f"user/{user.identity_id}/{name}"
+    assert user.channel("a/b") == f"user/{user.identity_id}/a/b"
+    results = [
+        user.event(name, {"n": 1}, id="job-1"),
+        user.set(name, "unread", 3),
+        user.delete(name, "unread"),
+        publisher.user("ann").event(name, {"n": 1}, id="job-1"),
+    ]
+    assert [(r.channel, r.seq, r.duplicate) for r in results] == [
+        (user.channel(name), 1, False),
+        (user.channel(name), 2, False),
+        (user.channel(name), 3, False),
+        (user.channel(name), 1, True),
+    ]
+    assert publisher.user("bob").identity_id != user.identity_id
+    assert counting.asked == [b'{"user":"ann"}', b'{"user":"bob"}']
+
+
+@pytest.mark.parametrize("name", ["", "a b", "..", "#", "a//b", "/a", "x" * 65, "a/b/c/d/e"])
+def test_what_is_no_name_of_a_users_channel_is_refused(publisher: Publisher, name: str) -> None:
+    user = publisher.user("ann")
+    with pytest.raises(BadChannel):
+        user.channel(name)
+    with pytest.raises(BadChannel):
+        user.event(name, 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a\nb", "x" * 257, "\ud800", "us-east-1:00000000-0000-4000-8000-00000000000a"],
+)
+def test_what_is_no_users_name_is_refused(publisher: Publisher, name: str) -> None:
+    with pytest.raises(Malformed):
+        publisher.user(name)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"{}", b"[]", b'{"identity_id":7}', b'{"identity_id":null}', b"null"]
+)
+def test_an_answer_without_an_identity_is_upstream(answer: bytes) -> None:
+    @dataclass
+    class Odd:
+        def send(self, request: bytes) -> bytes:
+            raise AssertionError(request)
+
+        def find_user(self, request: bytes) -> bytes:
+            assert request == b'{"user":"ann"}'
+            return answer
+
+    with pytest.raises(Upstream, match="expected an identity, found"):
+        Publisher(Odd()).user("ann")
+
+
+def test_whoever_has_no_key_finds_nobody(service: RunningService) -> None:
+    with pytest.raises(Unauthenticated):
+        Publisher(HttpOutlet(service.url, "wrong")).user("ann")

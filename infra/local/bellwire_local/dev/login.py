@@ -73,9 +73,8 @@ def open_login(data_dir: Path, stage: str) -> DevLogin:
     path = data_dir / SECRET_FILE
     try:
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(32))
+            _write(path, secrets.token_hex(32))
+        path.chmod(0o600)  # a copy of the folder may have opened it to others
         secret = bytes.fromhex(path.read_text())
     except (OSError, ValueError) as error:
         raise Upstream(f"cannot use the login secret {path}: {error}") from error
@@ -84,3 +83,13 @@ def open_login(data_dir: Path, stage: str) -> DevLogin:
             f"expected 32 bytes in hexadecimal in {path}; delete it to log everybody out"
         )
     return DevLogin(secret, f"bellwire/{stage}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a private file as a whole or not at all, whenever this process dies."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
