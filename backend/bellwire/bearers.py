@@ -36,14 +36,25 @@ class Bearer:
 class Bearers:
     """Reads bearer tokens, and signs those of narrowed sessions."""
 
-    def __init__(self, *, pool_id: str, pool_keys: Keys, secret: bytes, stage: str) -> None:
+    def __init__(
+        self,
+        *,
+        pool_id: str,
+        pool_keys: Keys,
+        secret: bytes,
+        stage: str,
+        developer_provider: str | None = None,
+    ) -> None:
         """Keep what they are checked with.
 
         Args:
             pool_keys: those of the identity pool.
+            developer_provider: who has to have vouched for a member, so that no provider's login
+                makes a bearer past `POST /v1/session`; None: it is not looked at.
             secret: our own, 32 bytes at least.
         """
         self._pool_keys = pool_keys
+        self._developer_provider = developer_provider
         self._pool_tokens = Expected(POOL_ISSUER, pool_id)
         self._secret = secret
         self._own_keys = SharedSecret(secret)
@@ -65,6 +76,8 @@ class Bearers:
         claims = verify(token, self._pool_keys, self._pool_tokens, now_s)
         if not has_logged_in(claims.get("amr")):
             raise Unauthenticated("the token is a guest's: poll public channels without one")
+        if self._developer_provider not in (None, *claims["amr"]):
+            raise Unauthenticated("expected the token of a session, by POST /v1/session")
         return Bearer(str(claims["sub"]), read_issue_time(claims))
 
     def sign(

@@ -14,11 +14,16 @@ from bellwire.settling import TRIES, revoke
 
 @dataclass(frozen=True, slots=True)
 class Kicked:
-    """Whose access has ended; what was issued before `revoked_before_s`, s since 1970, is void."""
+    """Whose access has ended; what was issued before `revoked_before_s`, s since 1970, is void.
+
+    `was_known` tells whether the user had ever logged in, or been addressed; else the name may be
+    misspelt.
+    """
 
     identity_id: str
     connections_ended: int
     revoked_before_s: int
+    was_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +61,31 @@ def kick(user: str, by: Bouncer) -> Kicked:
         NotFound: nobody with that identity has logged in.
         TooMany, Upstream: AWS did not do all of it; do it again.
     """
+    was_known = is_identity_id(user) or by.directory.find_identity(check_user(user)) is not None
     identity_id = _identity_of(user, by)
-    before_s, grants = math.floor(by.now_s()) + 1, by.open_grants()
+    before_s = math.floor(by.now_s()) + 1
+    try:
+        _take_away(identity_id, user, before_s, by)
+    finally:  # whatever AWS did not do: what is open now is closed
+        ended = _end_connections(identity_id, by)
+    by.wait_s(max(0.0, before_s - by.now_s()))
+    return Kicked(identity_id, ended, before_s, was_known)
+
+
+def _take_away(identity_id: str, user: str, before_s: int, by: Bouncer) -> None:
+    grants = by.open_grants()
     for _ in range(TRIES):
         person = by.directory.find(identity_id) or Person(identity_id, user)
         if person.revoked_before_s >= before_s and not person.is_revoked:
-            break  # ours has been written, and a new login has come since
+            return  # ours has been written, and a new login has come since
         if revoke(person, before_s, by.directory, grants):
-            break
-    else:
-        raise TooMany(f"{user!r:.80} is logging in too often to be kicked: try again")
+            return
+    raise TooMany(f"{user!r:.80} is logging in too often to be kicked: try again")
+
+
+def _end_connections(identity_id: str, by: Bouncer) -> int:
     client_ids = {identity_id, *by.client_ids_of(identity_id)}
-    ended = sum(by.connections.end(client_id) for client_id in sorted(client_ids))
-    by.wait_s(max(0.0, before_s - by.now_s()))
-    return Kicked(identity_id, ended, before_s)
+    return sum(by.connections.end(client_id) for client_id in sorted(client_ids))
 
 
 def _identity_of(user: str, by: Bouncer) -> str:

@@ -173,9 +173,21 @@ def _vouch_for(login: Login, made_of: Membership) -> Vouched:
     identity_id: str | None = None
     if login.provider is not None:
         identity_id = made_of.identities.identity_of_login(login.provider, login.token)
+        _check_is_nobody_elses(identity_id, made_of.directory)
     user = identity_id if login.user is None else login.user
     if user is None:
         raise Unauthenticated("the login names no user")
     return made_of.identities.vouch_for(
         user, lifetime_s=made_of.token_lifetime_s, identity_id=identity_id
     )
+
+
+def _check_is_nobody_elses(identity_id: str, directory: Directory) -> None:
+    """Refuse a provider's login that has been linked to a user of the application.
+
+    Whoever holds a token of the pool can have the pool link a login of their own to its identity;
+    that must not be a way in that outlives the token.
+    """
+    person = directory.find(identity_id)
+    if person is not None and person.user != identity_id:
+        raise Unauthenticated("this login is linked to a user who logs in to the application")

@@ -241,7 +241,12 @@ def test_a_kick_tells_what_it_did(club: Club) -> None:
     club.clients.connected = {ALICE}
     assert club.call(handle_kick, {"user": "alice"})[:2] == (
         200,
-        {"identity_id": ALICE, "connections_ended": 1, "revoked_before": 1_795_417_464},
+        {
+            "identity_id": ALICE,
+            "connections_ended": 1,
+            "revoked_before": 1_795_417_464,
+            "known": True,
+        },
     )
 
 

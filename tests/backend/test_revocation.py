@@ -181,6 +181,8 @@ def test_what_aws_did_not_do_is_done_by_the_next(door: Door) -> None:
     with pytest.raises(TooMany):
         door.kick("alice")
     assert door.person().is_revoked  # what needs no AWS holds already
+    assert door.clients.connected == set()  # and what is open is closed all the same
+    door.clients.connected = {FIRST}
     with pytest.raises(Unauthenticated):
         door.log_in("alice", "red")
     door.clients.failing = 1
@@ -206,3 +208,11 @@ def test_logins_that_never_stop_are_too_many(door: Door) -> None:
     with pytest.raises(TooMany, match="'alice' is logging in too often to be kicked"):
         door.kick("alice")
     assert len(saves) == TRIES
+
+
+def test_a_name_that_nobody_has_come_by_is_told(door: Door) -> None:
+    """It is kept all the same: a token that was never shown here is void as well."""
+    assert not door.kick("alcie").was_known
+    door.log_in("alice")
+    assert door.kick("alice").was_known
+    assert door.kick(FIRST).was_known

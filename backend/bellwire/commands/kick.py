@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 
 from bellwire.config import target_of
 from bellwire.errors import Malformed
@@ -24,9 +25,16 @@ def run(options: argparse.Namespace) -> int:
     body = encode_json({"user": options.user})
     found = decode_json(HttpCalls(target.url).post("/v1/kick", body, headers))
     match found:
-        case {"identity_id": str(identity_id), "connections_ended": int(count)}:
+        case {"identity_id": str(identity_id), "connections_ended": int(count)} if isinstance(
+            found, dict
+        ):
             plural = "connection" if count == 1 else "connections"
             print(f"{options.user} ({identity_id}) is out: {count} {plural} ended")
+            if found.get("known") is False:
+                print(
+                    f"bellwire: nobody has come as {options.user!r} so far; is it spelt right?",
+                    file=sys.stderr,
+                )
             return 0
         case _:
             raise Malformed(f"expected what was ended, found {str(found)[:80]!r}")

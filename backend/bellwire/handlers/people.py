@@ -20,9 +20,10 @@ def handle_user(event: Event, deployment: Deployment) -> Response:
 
 
 def handle_kick(event: Event, deployment: Deployment) -> Response:
-    """Take `{"user": "alice"}`, answer `{"identity_id", "connections_ended", "revoked_before"}`.
+    """Take `{"user"}`, answer `{"identity_id", "connections_ended", "revoked_before", "known"}`.
 
-    `revoked_before` is in s since 1970: every token that is older is refused.
+    `revoked_before` is in s since 1970: every token that is older is refused. `known` is false for
+    a name that nobody has come by yet; it may be misspelt.
     """
     kicked = kick(_user_of(event), deployment.require_members().bouncer)
     return json_response(
@@ -31,6 +32,7 @@ def handle_kick(event: Event, deployment: Deployment) -> Response:
             "identity_id": kicked.identity_id,
             "connections_ended": kicked.connections_ended,
             "revoked_before": kicked.revoked_before_s,
+            "known": kicked.was_known,
         },
     )
 

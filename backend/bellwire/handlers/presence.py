@@ -1,6 +1,7 @@
 """GET /v1/presence: who is connected and on a channel now."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from bellwire import access
@@ -25,6 +26,7 @@ def handle_presence(event: Event, deployment: Deployment) -> Response:
         may_read=lambda channel: access.may_read(reader, channel, deployment.place),
         resolve=lambda name: resolve_me(name, reader.identity_id),
         namespaces=members.presence_namespaces,
+        is_for_guest=reader.identity_id is None,
     )
 
 
@@ -36,6 +38,7 @@ def answer_presence(
     may_read: Callable[[str], bool],
     resolve: Callable[[str], str],
     namespaces: frozenset[str],
+    is_for_guest: bool = False,
     look_up: LookUp = map,
 ) -> Response:
     """Answer `?channel=group/red/room` with `{"v":1,"channel","present":[{"identity_id",…}, …]}`.
@@ -47,6 +50,7 @@ def answer_presence(
         may_read: whether the caller may read a channel, with `me` put in its place.
         resolve: puts the caller's identity in the place of `me`.
         namespaces: where presence is switched on, e.g. `{"group", "public"}`.
+        is_for_guest: whether the caller has not logged in, and is not told how others are called.
         look_up: see `present_on`.
 
     Raises:
@@ -60,6 +64,8 @@ def answer_presence(
     if namespace not in namespaces:
         raise NotAllowed(f"presence is switched off in {namespace}/")
     present = present_on(channel, store=store, directory=directory, look_up=look_up)
+    if is_for_guest:
+        present = [replace(one, user=None) for one in present]
     wire = {"v": 1, "channel": name, "present": [_encode(one) for one in present]}
     return json_response(200, wire, _PRIVATE)
 

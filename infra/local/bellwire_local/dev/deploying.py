@@ -151,6 +151,7 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
             pool_keys=JwksKeys(fetch_from(stand_in.aws_url + JWKS_PATH), time.monotonic),
             secret=parts.login.bearer_secret,
             stage=STAGE,
+            developer_provider=parts.pool.developer_provider,
         ),
     )
     presence = SqlPresence(parts.engine)

@@ -151,7 +151,11 @@ class DevService:
         base = StandInSettings(
             data_dir=settings.data_dir,
             accounts={ACCOUNT_ID: Account(bellwire_roles())},
-            pool=PoolSettings(authenticated_role="member_role", developer_provider=PROVIDER),
+            pool=PoolSettings(
+                authenticated_role="member_role",
+                developer_provider=PROVIDER,
+                has_classic_flow=False,  # by it an older token makes a newer one
+            ),
             region=REGION,
             account_id=ACCOUNT_ID,
             host=settings.host,

@@ -116,3 +116,29 @@ def test_a_narrowed_session_that_comes_back_after_a_kick_is_ended(
         with connect(service, old, "still-old") as still_old:
             still_old.wait_for_end()
         assert allowed.subscribe(f"dev/{channel}")
+
+
+@pytest.mark.parametrize("tab", ["a.b", "x" * 40, " !"])
+def test_an_odd_client_id_hides_nobody(service: RunningService, group: str, tab: str) -> None:
+    """A policy cannot say what the suffix is made of, so it must not matter."""
+    channel = f"group/{group}/room"
+    narrowed = {"mode": "sts", "channels": [channel]}
+    old = open_session(service, f"alice-{group}", group, **narrowed)
+    watcher = open_session(service, f"bob-{group}", group)
+    with connect(service, old, tab) as hidden:
+        assert hidden.subscribe(f"dev/{channel}")
+        wait_until_present(service, watcher, channel, (f"alice-{group}", 1))
+        service.run("kick", f"alice-{group}")
+        hidden.wait_for_end()
+    with connect(service, old, f"{tab}2") as again:
+        again.wait_for_end()
+
+
+def test_guests_are_told_no_names(service: RunningService, group: str) -> None:
+    channel = f"public/{group}"
+    alice = open_session(service, f"alice-{group}")
+    with connect(service, alice) as probe:
+        assert probe.subscribe(f"dev/{channel}")
+        wait_until_present(service, alice, channel, (f"alice-{group}", 1))
+        answer = POOL.request("GET", f"{service.url}/v1/presence?channel={channel}")
+    assert [one["user"] for one in answer.json()["present"]] == [None]

@@ -10,6 +10,7 @@ import pytest
 import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from infra.local.identity.oidc_issuer import AUDIENCE, Issuer, running_issuer
 from infra.local.mqtt_probe import Probe
@@ -155,3 +156,27 @@ def test_a_user_of_a_provider_is_kicked_by_the_identity(
     assert POOL.request("GET", url, headers=bearer).status == 401
     assert not can_subscribe(service, identity_id, keys, f"user/{identity_id}/inbox")
     assert open_session(service, issuer.sign("carol"))[0] == 200
+
+
+def test_a_login_linked_by_a_thief_is_no_way_in(service: RunningService, issuer: Issuer) -> None:
+    """Whoever holds a token of the pool can link a login of their own to its identity."""
+    login = POOL.request(
+        "POST", f"{service.url}/dev/login", json={"user": "dora", "groups": []}
+    ).json()["token"]
+    _, stolen = open_session(service, login)
+    mallory = issuer.sign("mallory the thief")
+    logins = {"cognito-identity.amazonaws.com": stolen["token"], GOOGLE: mallory}
+    as_browser(service).get_credentials_for_identity(
+        IdentityId=stolen["identity_id"], Logins=logins
+    )
+    status, answer = open_session(service, mallory)
+    assert (status, answer["error"]["code"]) == (401, "unauthenticated")
+
+
+def test_no_older_token_makes_a_newer_one(service: RunningService, issuer: Issuer) -> None:
+    """By which a revocation could be outlived; the classic flow would."""
+    token = issuer.sign("erin")
+    _, session = open_session(service, token)
+    for logins in ({GOOGLE: token}, {"cognito-identity.amazonaws.com": session["token"]}):
+        with pytest.raises(ClientError, match="classic"):
+            as_browser(service).get_open_id_token(IdentityId=session["identity_id"], Logins=logins)
