@@ -127,8 +127,6 @@ MEANT = {
     ("detach", "ThrottlingException"): TooMany,
     ("attach", "LimitExceededException"): TooLarge,
     ("detach", "LimitExceededException"): TooLarge,
-    ("find", "ThrottlingException"): TooMany,
-    ("end", "ThrottlingException"): TooMany,
 }
 """What is not `Upstream`."""
 
