@@ -7,7 +7,7 @@ import { Channel } from "./channel.ts";
 import { TextQueue } from "./io/gzip.ts";
 import { poll } from "./io/poller.ts";
 import { fetchPresence, type Present } from "./io/presence.ts";
-import { fetchSession, type OpenedSession } from "./io/session.ts";
+import { fetchSession, type OpenedSession, type Wish } from "./io/session.ts";
 import { signUrl } from "./io/signing.ts";
 import { Socket } from "./io/socket.ts";
 import { Listeners } from "./listeners.ts";
@@ -36,6 +36,8 @@ export interface ConnectOptions {
   readonly url: string;
   /** Who connects; without it, a guest. */
   readonly token?: Token;
+  /** Whose login the token is, or what a member's session is to be narrowed to. */
+  readonly session?: Wish;
   /** Called with every event and effect of the machine inside; none of them holds a secret. */
   readonly debug?: (what: Event | Effect) => void;
 }
@@ -250,7 +252,8 @@ export class Client {
 
   async #fetchCredentials(login: number): Promise<void> {
     try {
-      const opened = await fetchSession(this.#options.url, await this.#askToken());
+      const { url, session: wish } = this.#options;
+      const opened = await fetchSession(url, await this.#askToken(), wish);
       if (login === this.#connection.login.number) this.#session = opened;
       const { identityId, groups, guests, lifetimeMs } = opened;
       const session = { identityId, groups, guests, lifetimeMs };

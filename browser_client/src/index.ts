@@ -4,6 +4,7 @@ import { Client, type ConnectOptions } from "./client.ts";
 export type { Channel, ChannelEvents } from "./channel.ts";
 export type { Client, ClientEvents, ConnectOptions, Identity, Token } from "./client.ts";
 export type { Present } from "./io/presence.ts";
+export type { Wish } from "./io/session.ts";
 export { BellwireError, type ErrorCode } from "./protocol/errors.ts";
 export type { Status } from "./protocol/machine.ts";
 export type { Update } from "./protocol/sequence.ts";

@@ -24,7 +24,9 @@ class Person:
     heard: bytearray = field(default_factory=bytearray)
     _unread: list[Response] = field(default_factory=list)
 
-    def open(self, token: str | None, *channels: str) -> None:
+    def open(
+        self, token: str | None, *channels: str, session: dict[str, Any] | None = None
+    ) -> None:
         """Open the page and follow the channels; None: as a guest."""
         self.page.on("websocket", self._listen)
         self.page.on("response", self._note)
@@ -34,7 +36,8 @@ class Person:
         for script in ("person.js", "intruder.js"):
             self.page.add_script_tag(content=(HERE / script).read_text(), type="module")
         self.wait_until("Boolean(window.start && window.intrude)")
-        self.page.evaluate("([token, names]) => start(token, names)", [token, list(channels)])
+        words = [token, list(channels), session]
+        self.page.evaluate("(words) => start(...words)", words)
 
     def _note(self, response: Response) -> None:
         self._unread.append(response)

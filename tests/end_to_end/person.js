@@ -12,8 +12,8 @@ const follow = (client, name) => {
   return channel;
 };
 
-window.start = (token, names) => {
-  const client = connect({ url: "/v1", ...(token === null ? {} : { token }) });
+window.start = (token, names, session) => {
+  const client = connect({ url: "/v1", ...(token && { token }), ...(session && { session }) });
   client.on("status", (status) => statuses.push(status));
   client.on("error", ({ code, message, channel }) => errors.push({ code, message, channel }));
   const channels = Object.fromEntries(names.map((name) => [name, follow(client, name)]));

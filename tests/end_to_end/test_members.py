@@ -137,6 +137,28 @@ def test_an_intruder_gets_nothing_by_push_or_poll(
     assert secret.encode() not in heard
 
 
+def test_a_narrowed_page_follows_what_it_names(
+    service: RunningService, make_person: MakePerson, publisher: Publisher, name: str
+) -> None:
+    group = f"red-{name}"
+    rooms = [f"group/{group}/{room}" for room in ("one", "two")]
+    alice = make_person()
+    token = log_in(service, f"alice-{name}", group)
+    alice.open(token, rooms[0], "user/me/inbox", session={"channels": [rooms[0], "user/me/inbox"]})
+    alice.wait_for_status("live")
+    publisher.event(rooms[1], "not asked for")
+    publisher.user(f"alice-{name}").event("inbox", "hello")
+    publisher.event(rooms[0], "hello, room")
+    alice.wait_for("user/me/inbox", "hello")
+    alice.wait_for(rooms[0], "hello, room")
+    alice.page.evaluate("(name) => person.follow(name)", rooms[1])
+    alice.wait_until("person.errors.length > 0")
+    assert [(error["code"], error["channel"]) for error in alice.errors()] == [
+        ("not_allowed", rooms[1])
+    ]
+    assert b"not asked for" not in alice.heard_bytes()
+
+
 def test_a_kick_closes_what_is_open_and_a_new_login_works(
     service: RunningService, make_person: MakePerson, publisher: Publisher, name: str
 ) -> None:

@@ -12,6 +12,14 @@ import { fetchObject, serverTimeMs, textIn, timeIn } from "./http.ts";
 /** All that a session is, its secrets included. */
 export type OpenedSession = Config & Grant;
 
+/** What a member may say of the session to be opened. */
+export interface Wish {
+  /** The provider whose login the token is, such as `graph.facebook.com`; without it, its issuer tells. */
+  readonly provider?: string;
+  /** All that the session is to be good for; it is renewed every 15 minutes then. */
+  readonly channels?: readonly string[];
+}
+
 /**
  * Fetch all that sockets and private polls need.
  *
@@ -20,17 +28,23 @@ export type OpenedSession = Config & Grant;
  * @throws BellwireError retryable when the network or the service is at fault; `unauthenticated`
  * for a login that does not hold, else as for a guest (credentials.ts).
  */
-export async function fetchSession(url: string, login: string | null): Promise<OpenedSession> {
+export async function fetchSession(
+  url: string,
+  login: string | null,
+  wish: Wish = {},
+): Promise<OpenedSession> {
   const config = fetchConfig(url);
-  const grant = login === null ? config.then(fetchGuest) : fetchMember(`${url}/session`, login);
+  const grant =
+    login === null ? config.then(fetchGuest) : fetchMember(`${url}/session`, login, wish);
   const [place, granted] = await Promise.all([config, grant]);
   return { ...place, ...granted };
 }
 
 /** Ask for a session with credentials: `{"identity_id","token","expires_at","groups",…}`. */
-async function fetchMember(url: string, login: string): Promise<Grant> {
-  const init = { method: "POST", body: '{"credentials":true}' };
-  const [answer, headers] = await fetchObject(url, init, login);
+async function fetchMember(url: string, login: string, wish: Wish): Promise<Grant> {
+  const mode = wish.channels && "sts";
+  const body = JSON.stringify({ credentials: true, mode, ...wish });
+  const [answer, headers] = await fetchObject(url, { method: "POST", body }, login);
   const { groups, credentials } = answer;
   if (!Array.isArray(groups)) throw malformed(groups, "a list in groups");
   const endsMs = Math.min(timeIn(answer, "expires_at"), timeIn(credentials, "expires_at"));

@@ -49,6 +49,18 @@ describe("a member's session", () => {
     });
   });
 
+  it("may be narrowed, or be of a provider's login", async () => {
+    for (const [wish, body] of [
+      [{ channels: ["group/red/x"] }, { mode: "sts", channels: ["group/red/x"] }],
+      [{ provider: "graph.facebook.com" }, { provider: "graph.facebook.com" }],
+    ] as const) {
+      web.asked.length = 0;
+      await fetchSession(`${web.url}/v1`, LOGIN, wish);
+      const call = web.asked.find(({ method }) => method === "POST");
+      expect(JSON.parse(call?.body ?? "")).toEqual({ credentials: true, ...body });
+    }
+  });
+
   it("lasts as long as the shorter of token and keys, by the server's clock", async () => {
     const nowMs = 1_795_417_463_000;
     const keys = { access_key_id: "a", secret_access_key: "b", session_token: "c" };
