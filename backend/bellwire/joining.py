@@ -1,13 +1,13 @@
 """Who a follower is: a guest or a user, by a session that is renewed before it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from bellwire.errors import Malformed
 from bellwire.http_calls import HttpCalls
 from bellwire.identity_ports import Credentials
-from bellwire.wire_json import decode_json, encode_json
+from bellwire.wire_json import Json, decode_json, encode_json
 
 MARGIN_S: Final = 60.0
 """A session this close to its end opens nothing any more."""
@@ -27,14 +27,22 @@ class Joining:
     """Opens sessions of one user, or of a guest, at one service."""
 
     def __init__(
-        self, calls: HttpCalls, login_token: str | None, now_s: Callable[[], float]
+        self,
+        calls: HttpCalls,
+        login_token: str | None,
+        now_s: Callable[[], float],
+        only: Sequence[str] = (),
     ) -> None:
         """Open nothing yet.
 
         Args:
             login_token: of the application's own login; None: a guest.
             now_s: the wall clock, in s since 1970.
+            only: the channels that the sessions are to be good for; empty: all that are readable.
         """
+        self._wish: dict[str, Json] = {"credentials": True}
+        if only:
+            self._wish |= {"mode": "sts", "channels": list(only)}
         self._calls = calls
         self._headers = {} if login_token is None else {"authorization": f"Bearer {login_token}"}
         self._now_s = now_s
@@ -50,7 +58,7 @@ class Joining:
             BellwireError: refused otherwise.
         """
         if self._joined is None or self._joined.ends_at_ms < (self._now_s() + MARGIN_S) * 1000:
-            body = encode_json({"credentials": True})
+            body = encode_json(self._wish)
             self._joined = _read(self._calls.post("/v1/session", body, self._headers))
         return self._joined
 

@@ -79,6 +79,7 @@ def follow(
     positions: Mapping[str, Position | None],
     *,
     login_token: str | None = None,
+    is_narrowed: bool = False,
     rewind: int = 0,
     is_poll_only: bool = False,
 ) -> Iterator[Told]:
@@ -87,13 +88,14 @@ def follow(
     Args:
         positions: by channel; None begins at the channel's tail.
         login_token: of the user who follows, by the application's own login; None: a guest.
+        is_narrowed: whether the user's sessions are to be good for these channels alone.
         rewind: how many of the newest events to begin with where there is no position.
         is_poll_only: never open a socket.
 
     Raises:
         BellwireError: refused for good, e.g. `NotAllowed`. What may pass is tried again.
     """
-    joining = Joining(calls, login_token, time.time)
+    joining = Joining(calls, login_token, time.time, list(positions) if is_narrowed else ())
     follower = _Follower(calls, joining, positions, rewind)
     if is_poll_only:
         yield from follower.poll_forever()

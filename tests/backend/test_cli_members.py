@@ -187,6 +187,27 @@ def test_nobody_follows_what_is_not_theirs(
     assert_one_line(guest, "is not for guests: set BELLWIRE_TOKEN")
 
 
+@pytest.mark.parametrize("words", [(), ("--poll",)], ids=["push", "poll"])
+def test_a_narrowed_tail_follows_as_well(
+    service: RunningService, user: str, group: str, words: tuple[str, ...]
+) -> None:
+    room = f"group/{group}/room"
+    shell = log_in(service, user, group)
+    publish(service, user, "inbox", "before")
+    service.publish(room, "before")
+    wanted = ("--narrow", "--rewind", "1", "--count", "2", "--json", "user/me/inbox", room)
+    done = shell.run("tail", *words, *wanted)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(one["channel"] for one in told) == sorted(["user/me/inbox", room])
+
+
+def test_a_guest_has_nothing_to_narrow(service: RunningService) -> None:
+    done = service.run("tail", "--narrow", "public/a")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ("bellwire: --narrow is for who has logged in: set BELLWIRE_TOKEN\n")
+
+
 @pytest.mark.parametrize("token", ["x", "a.b.c", "{token}x"])
 def test_a_login_that_does_not_hold_is_one_clear_line(
     service: RunningService, user: str, token: str

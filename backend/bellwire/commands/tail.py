@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rewind", metavar="N", type=_rewind, default=0, help="begin with the newest N events"
     )
+    parser.add_argument(
+        "--narrow", action="store_true", help="by a session that is good for these channels alone"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--count", metavar="N", type=_count, help="stop after N updates")
     parser.set_defaults(run=run)
@@ -37,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
 
     target, positions = target_of(os.environ), _positions(options)
     private = [name for name in positions if not is_public(name)]
+    if options.narrow and target.token is None:
+        raise Unauthenticated(f"--narrow is for who has logged in: set {TOKEN_NAME}")
     if private and target.token is None:
         raise Unauthenticated(
             f"{private[0]} is not for guests: set {TOKEN_NAME} to a login token, as"
@@ -46,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         HttpCalls(target.url),
         positions,
         login_token=target.token,
+        is_narrowed=options.narrow,
         rewind=options.rewind,
         is_poll_only=options.poll,
     )
