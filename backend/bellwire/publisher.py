@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from bellwire.channels import check_publishable
 from bellwire.config import target_of
-from bellwire.errors import BellwireError, Upstream
+from bellwire.errors import BadChannel, BellwireError, Upstream
 from bellwire.http_calls import HttpCalls
 from bellwire.publications import (
     MAX_PUBLICATIONS,
@@ -71,6 +71,8 @@ class User:
         Raises:
             BadChannel: that is no name.
         """
+        if name.startswith("user/"):
+            raise BadChannel(f"expected a name such as inbox, found {name!r:.80}")
         return check_publishable(f"user/{self.identity_id}/{name}")
 
     def event(self, name: str, data: Json, *, id: str | None = None) -> Published:  # noqa: A002 - the word of the interface

@@ -132,7 +132,7 @@ class _Follower:
         while True:
             lost = yield from self._hold_connection(service)
             failures = 1 if lost.has_delivered else failures + 1
-            if not lost.has_delivered and not self._joining.is_guest:
+            if failures > (1 if self._joining.is_guest else 0) and not lost.has_delivered:
                 self._joining.forget()  # it may be that this session was refused
             yield from self._poll()  # what is refused for good is told alone
             logger.warning("%s", lost.reason)

@@ -74,7 +74,11 @@ function become(name: string | null): void {
 }
 
 function showRooms(groups: readonly string[]): void {
-  new Feed(find(document, "#inbox"), "user/me/inbox", `inbox '{"title":"hello"}' --user ${user}`);
+  new Feed(
+    find(document, "#inbox"),
+    "user/me/inbox",
+    `inbox '{"title":"hello"}' --user=${quoted(user ?? "")}`,
+  );
   for (const group of groups) {
     const template = find<HTMLTemplateElement>(document, "#room");
     const room = template.content.firstElementChild?.cloneNode(true) as HTMLElement;
@@ -86,6 +90,11 @@ function showRooms(groups: readonly string[]): void {
     find(document, "#rooms").append(room);
     new Feed(room, channel, `${channel} '{"title":"hello, all"}'`);
   }
+}
+
+/** Word a text so that a shell takes it as it is. */
+function quoted(text: string): string {
+  return /^[\w.:@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 async function showPresent(room: HTMLElement): Promise<void> {
@@ -114,7 +123,7 @@ function look(): void {
 }
 
 function ask(): void {
-  if (document.hidden || client.identity === null) return;
+  if (document.hidden || client.identity === null || client.status === "failed") return;
   for (const room of document.querySelectorAll<HTMLElement>("#rooms > *")) void showPresent(room);
 }
 
@@ -130,7 +139,10 @@ find(document, "#logout").addEventListener("click", () => {
   become(null);
   client.logout();
 });
-client.on("status", look);
+client.on("status", (status) => {
+  if (status === "live") write(find(document, "#problem"), "");
+  look();
+});
 client.on("error", (error) => write(find(document, "#problem"), error.message));
 setInterval(look, LOOK_EVERY_MS);
 setInterval(ask, ASK_EVERY_MS);

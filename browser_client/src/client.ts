@@ -110,10 +110,13 @@ export class Client {
    * Return who follows a channel by push at the moment, the longest there first.
    *
    * @throws BellwireError `not_allowed` when the channel may not be read or its namespace has no
-   * presence; `unauthenticated` for a private one while `identity` is null.
+   * presence; `unauthenticated` for a private one while a login has no session yet.
    */
   async presence(channel: string): Promise<readonly Present[]> {
     const needsToken = !isPublic(channel) || this.#connection.lines.public.needsToken;
+    if (needsToken && this.#token !== null && this.identity === null) {
+      throw new BellwireError("unauthenticated", "found no session yet, expected one", channel);
+    }
     return fetchPresence(this.#options.url, channel, this.#bearer(needsToken));
   }
 

@@ -88,7 +88,8 @@ export class FakeService {
   #tellPresence(asked: Asked, query: URLSearchParams): Reply {
     const channel = query.get("channel");
     if (!channel?.startsWith("public/") && !this.#holds(asked)) {
-      return refuse(401, "unauthenticated", asked);
+      const [status, code] = bearerOf(asked) ? [401, "unauthenticated"] : [403, "not_allowed"];
+      return refuse(status as number, code as string, asked);
     }
     const alice = { identity_id: "us-east-1:alice", user: "alice", connections: 1, since: 7 };
     return { body: { v: 1, channel, present: [alice] } };

@@ -18,6 +18,8 @@ import {
 const AHEAD_MS = 300_000;
 /** Even if the server's answer was of no use, it is not asked again sooner. */
 const SOONEST_MS = 5000;
+/** Logins of the second in which access was revoked, and of the one before, do not hold. */
+const REFUSED_MS = 1000;
 /** A session that is refused so soon after it came is hardly to blame. */
 const YOUNG_MS = 30_000;
 /** Sessions this close to their end are not used for a new socket. */
@@ -91,7 +93,8 @@ export function onFailure(work: Work, error: BellwireError): boolean {
   const isPassing = retryable || code === "internal" || code === "too_many";
   // The application may have a fresh login by now, but is asked for it only once.
   const isRenewable = code === "unauthenticated" && token === "renewable" && refusals === 0;
-  const pauseMs = Math.max(retryAfterMs * (1 + random), backoffMs(failures, random));
+  const ownMs = backoffMs(failures, random) + (isRenewable ? REFUSED_MS : 0);
+  const pauseMs = Math.max(retryAfterMs * (1 + random), ownMs);
   change(work, {
     renewMs: nowMs + pauseMs,
     failures: failures + 1,
