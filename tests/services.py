@@ -115,6 +115,17 @@ def running_service(
         process.stdout.close()
 
 
+@contextmanager
+def tailing(service: RunningService, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """Hold a `bellwire tail --json` that is ended afterwards."""
+    process = service.start("tail", "--json", *words)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def same_ports(service: RunningService) -> list[str]:
     """Word the ports of a service that was, for the one that takes its place."""
     places = {"--port": "web", "--iot-port": "iot", "--aws-port": "aws"}

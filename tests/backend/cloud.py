@@ -23,26 +23,13 @@ from bellwire_local.iot.limits import Limits
 from bellwire_local.stand_in import StandIn, StandInSettings
 from bellwire_local.threaded import running_in_thread
 from infra.local.conftest import Aws, Clock, Signer
+from infra.local.endpoints import MEMBERS_OF_THE_POOL
 from infra.local.identity.oidc_issuer import AUDIENCE, Issuer, running_issuer
 
 HOME, OTHER = "000000000000", "111111111111"
 DEVELOPER, PROVIDER = "login.example", "id.example"
 PLACE = Place("us-east-1", HOME, "dev")
 OTHER_PLACE = Place("us-east-1", OTHER, "dev")
-TRUST_MEMBERS: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Federated": "cognito-identity.amazonaws.com"},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {
-                "StringEquals": {"cognito-identity.amazonaws.com:aud": "{pool}"},
-                "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
-            },
-        }
-    ],
-}
 
 
 @dataclass
@@ -139,7 +126,11 @@ def running_cloud(
             accounts={
                 HOME: Account({**bellwire_roles(), "admin": admin}),
                 OTHER: Account(
-                    {"member_role": Role(load_policy("member_role", OTHER_PLACE), TRUST_MEMBERS)}
+                    {
+                        "member_role": Role(
+                            load_policy("member_role", OTHER_PLACE), MEMBERS_OF_THE_POOL
+                        )
+                    }
                 ),
             },
             pool=PoolSettings(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -11,30 +10,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.club import ALICE, POOL_ID, PoolKeys, pool_key
+from backend.club import pool_token as sign_as_pool
 from backend.raw_tokens import signed_text
 from bellwire.bearers import POOL_ISSUER, Bearer, Bearers
 from bellwire.errors import BellwireError, Unauthenticated
-from bellwire.json_web_tokens import ASYMMETRIC
-from infra.local.identity.oidc_issuer import jwk_of, make_key
+from infra.local.identity.oidc_issuer import jwk_of
 
 NOW_S = 1_795_417_463
-POOL_ID = "us-east-1:11111111-1111-4111-8111-111111111111"
-ALICE = "us-east-1:00000000-0000-4000-8000-00000000000a"
 SECRET = hashlib.sha256(b"bearers").digest()
-POOL_KEY = make_key()
 CHANNELS = ["group/red/room", "public/a"]
-
-
-@dataclass(frozen=True)
-class PoolKeys:
-    """The `Keys` of a pool with one key."""
-
-    algorithms = ASYMMETRIC
-
-    def find(self, key_id: str | None, algorithm: str) -> Any:
-        if key_id != "pool" or algorithm != "RS512":
-            raise Unauthenticated("the token is signed with a key that its issuer does not list")
-        return POOL_KEY.public_key()
 
 
 def bearers(*, secret: bytes = SECRET, stage: str = "dev", pool_id: str = POOL_ID) -> Bearers:
@@ -42,18 +27,7 @@ def bearers(*, secret: bytes = SECRET, stage: str = "dev", pool_id: str = POOL_I
 
 
 def pool_token(**claims: Any) -> str:
-    """As Cognito signs it; a claim that is None is left out."""
-    content = {
-        "iss": POOL_ISSUER,
-        "aud": POOL_ID,
-        "sub": ALICE,
-        "amr": ["authenticated", "login.example", f"login.example:{POOL_ID}:alice"],
-        "iat": NOW_S,
-        "exp": NOW_S + 3600,
-        **claims,
-    }
-    kept = {name: value for name, value in content.items() if value is not None}
-    return jwt.encode(kept, POOL_KEY, "RS512", {"kid": "pool"})
+    return sign_as_pool(ALICE, NOW_S, **claims)
 
 
 def narrowed(by: Bearers | None = None) -> str:
@@ -128,7 +102,7 @@ def test_what_is_no_list_of_methods_proves_nothing(amr: Any) -> None:
 
 
 def test_the_pools_public_key_signs_nothing() -> None:
-    public = POOL_KEY.public_key()
+    public = pool_key().public_key()
     claims = {
         "iss": "bellwire",
         "aud": "bellwire/dev",
@@ -140,7 +114,7 @@ def test_the_pools_public_key_signs_nothing() -> None:
     pools = {**claims, "iss": POOL_ISSUER, "aud": POOL_ID, "amr": ["authenticated"]}
     for secret in (
         public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-        json.dumps(jwk_of(POOL_KEY, "pool")).encode(),
+        json.dumps(jwk_of(pool_key(), "pool")).encode(),
         b"\x00" * 64,
     ):
         for content in (claims, pools):

@@ -5,30 +5,18 @@ import json
 import os
 import resource
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services import BELLWIRE, RunningService, running_service
+from services import BELLWIRE, RunningService, running_service, tailing
 
 
 @pytest.fixture
 def channel() -> str:
     return f"public/{uuid4().hex}"
-
-
-@contextmanager
-def tailing(service: RunningService, *words: str) -> Iterator["subprocess.Popen[str]"]:
-    process = service.start("tail", "--json", *words)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def updates_of(process: "subprocess.Popen[str]") -> list[dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import jwt
 import pytest
 
 from members import ask
-from services import RunningService, running_service
+from services import RunningService, running_service, tailing
 
 WITHIN_S = 30
 
@@ -42,16 +40,6 @@ def publish(service: RunningService, user: str, name: str, data: Any, *op: str) 
     assert (done.returncode, done.stderr) == (0, "")
     result: dict[str, Any] = json.loads(done.stdout)
     return result
-
-
-@contextmanager
-def tailing(service: RunningService, *words: str) -> Iterator["subprocess.Popen[str]"]:
-    process = service.start("tail", "--json", *words)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def next_update(process: "subprocess.Popen[str]") -> dict[str, Any]:
