@@ -74,7 +74,7 @@ def test_the_cursor_commands_bring_what_was_published_between(demo: RunningServi
 
 
 def test_the_python_example_publishes(demo: RunningService) -> None:
-    (example,) = blocks("README.md", "python")
+    (example,) = [text for text in blocks("README.md", "python") if "Publisher" in text]
     done = subprocess.run(
         [sys.executable, "-c", example],
         env=demo.environment,
@@ -85,6 +85,22 @@ def test_the_python_example_publishes(demo: RunningService) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     seqs = re.findall(r"Published\(channel='public/orders', epoch='\w+', seq=(\d+)", done.stdout)
     assert seqs == ["3"]
+
+
+def test_the_python_example_reads(demo: RunningService) -> None:
+    (example,) = [text for text in blocks("README.md", "python") if "Subscriber" in text]
+    token = demo.run("token", "reader").stdout.strip()
+    example = f"log_in = lambda: {token!r}\n" + example
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", example.replace("http://127.0.0.1:8080", demo.url)],
+        env=demo.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reading:
+        assert reading.stdout is not None
+        line = reading.stdout.readline()
+        reading.kill()
+    assert line.startswith("public/host set ")
 
 
 @pytest.fixture

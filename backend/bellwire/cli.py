@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bellwire.commands import doctor, kick, publish, tail, token
+from bellwire.commands import doctor, kick, presence, publish, tail, token
 from bellwire.errors import BellwireError
 
 
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_dev(commands.add_parser("dev", help="run the whole service in this process"))
     publish.add_arguments(commands.add_parser("publish", help="publish updates to a channel"))
     tail.add_arguments(commands.add_parser("tail", help="print the updates of channels"))
+    presence.add_arguments(commands.add_parser("presence", help="print who follows a channel"))
     token.add_arguments(commands.add_parser("token", help="log a user in at `bellwire dev`"))
     kick.add_arguments(commands.add_parser("kick", help="end a user's access now"))
     doctor.add_arguments(commands.add_parser("doctor", help="check that a service works"))

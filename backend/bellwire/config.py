@@ -1,9 +1,12 @@
 """What the environment decides: every name that Bellwire reads there, and the files it keeps.
 
 The command line and `Publisher.from_env` find a service by `BELLWIRE_URL` and prove themselves with
-the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`. `bellwire tail` reads as
-the user whose login token is in `BELLWIRE_TOKEN`, or else as a guest. `bellwire doctor` takes the
-login tokens of its test users from `BELLWIRE_TOKEN_ALICE`, `_BOB` and `_CAROL`.
+the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`. `bellwire tail`, `bellwire
+presence` and `Subscriber.from_env` read as the user whose login token is in `BELLWIRE_TOKEN`, or is
+printed by the command in `BELLWIRE_TOKEN_COMMAND` (asked anew for each session, about once an
+hour), or else as a guest. `BELLWIRE_PROVIDER` names the provider of a token that does not tell it,
+e.g. `graph.facebook.com`. `bellwire doctor` takes the login tokens of its test users from
+`BELLWIRE_TOKEN_ALICE`, `_BOB` and `_CAROL`.
 """
 
 import os
@@ -19,10 +22,13 @@ from urllib.parse import urlsplit
 from platformdirs import user_runtime_path, user_state_path
 
 from bellwire.errors import Malformed, Unauthenticated
+from bellwire.login_tokens import Login, TokenCommand
 
 URL_NAME: Final = "BELLWIRE_URL"
 KEY_NAME: Final = "BELLWIRE_KEY"
 TOKEN_NAME: Final = "BELLWIRE_TOKEN"  # noqa: S105 - the name of a variable
+TOKEN_COMMAND_NAME: Final = "BELLWIRE_TOKEN_COMMAND"  # noqa: S105 - as above
+PROVIDER_NAME: Final = "BELLWIRE_PROVIDER"
 TEST_TOKEN_NAMES: Final = {
     "alice": "BELLWIRE_TOKEN_ALICE",
     "bob": "BELLWIRE_TOKEN_BOB",
@@ -35,14 +41,11 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A service, the key that entitles to publish there (None: not found), and whom to be there.
-
-    `token` is a login token; None: a guest.
-    """
+    """A service, the key that entitles to publish there (None: not found), and who reads there."""
 
     url: str
     key: str | None = field(repr=False)
-    token: str | None = field(default=None, repr=False)
+    login: Login = field(default_factory=Login)
 
     def require_key(self) -> str:
         """Return the key.
@@ -61,7 +64,7 @@ def target_of(environment: Mapping[str, str]) -> Target:
     """Read which service is meant.
 
     Raises:
-        Malformed: `BELLWIRE_URL` is no http or https URL.
+        Malformed: `BELLWIRE_URL` is no http or https URL, or a variable holds what it cannot.
     """
     url = environment.get(URL_NAME, DEFAULT_URL).rstrip("/")
     try:
@@ -72,11 +75,23 @@ def target_of(environment: Mapping[str, str]) -> Target:
     if host is None or parts.scheme not in ("http", "https"):
         raise Malformed(f"expected {URL_NAME} to be an http or https URL, found {url!r}")
     key = environment.get(KEY_NAME) or _left_key(host, port)
-    token = environment.get(TOKEN_NAME) or None
-    for name, secret in ((KEY_NAME, key), (TOKEN_NAME, token)):
-        if secret is not None and not (secret.isascii() and secret.isprintable()):
-            raise Malformed(f"expected {name} to be one line of ASCII")
-    return Target(url, key, token)
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise Malformed(f"expected {KEY_NAME} to be one line of ASCII")
+    return Target(url, key, _login_of(environment))
+
+
+def _login_of(environment: Mapping[str, str]) -> Login:
+    token, command = environment.get(TOKEN_NAME), environment.get(TOKEN_COMMAND_NAME)
+    provider = environment.get(PROVIDER_NAME) or None
+    if token and command:
+        raise Malformed(f"expected one of {TOKEN_NAME} and {TOKEN_COMMAND_NAME}, found both")
+    if provider is not None and not (token or command):
+        raise Malformed(f"expected {TOKEN_NAME} with {PROVIDER_NAME}, found none")
+    if command:
+        return Login(TokenCommand.parse(command), provider)
+    if token and not (token.isascii() and token.isprintable()):
+        raise Malformed(f"expected {TOKEN_NAME} to be one line of ASCII")
+    return Login(token or None, provider)
 
 
 def key_files(port: int) -> list[Path]:

@@ -1,8 +1,7 @@
-"""One MQTT connection over a websocket, as a source of events on a queue. paho does the MQTT."""
+"""One MQTT connection over a websocket, as a source of events. paho does the MQTT."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Queue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,11 +42,15 @@ class MqttSocket:
     """
 
     def __init__(
-        self, url: str, client_id: str, topics: Sequence[str], events: "Queue[SocketEvent]"
+        self,
+        url: str,
+        client_id: str,
+        topics: Sequence[str],
+        report: Callable[[SocketEvent], object],
     ) -> None:
         self._topics = topics
         self._awaited: set[int] = set()
-        self._events = events
+        self._report = report
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -68,7 +71,7 @@ class MqttSocket:
             self._client.connect(parts.hostname or "", port, KEEP_ALIVE_S)
             self._client.loop_start()
         except OSError as error:
-            events.put(Closed(str(error)))
+            report(Closed(str(error)))
 
     def close(self) -> None:
         """Leave; no event comes after this."""
@@ -97,18 +100,18 @@ class MqttSocket:
     ) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
-            self._events.put(Closed(f"subscription refused: {refused[0]}"))
+            self._report(Closed(f"subscription refused: {refused[0]}"))
             client.on_disconnect = None
             client.disconnect()
             return
         self._awaited.discard(packet_id)
         if not self._awaited:
-            self._events.put(Subscribed())
+            self._report(Subscribed())
 
     def _on_message(self, _client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
-        self._events.put(Message(bytes(message.payload)))
+        self._report(Message(bytes(message.payload)))
 
     def _on_disconnect(
         self, _client: mqtt.Client, _: Any, _flags: Any, reason: ReasonCode, _properties: Any
     ) -> None:
-        self._events.put(Closed(str(reason)))
+        self._report(Closed(str(reason)))

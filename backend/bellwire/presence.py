@@ -20,29 +20,13 @@ from bellwire.identity_ports import (
     Present,
 )
 from bellwire.lifecycle import LifecycleEvent
+from bellwire.present_json import PresentPerson
 
 MAX_ATTEMPTS: Final = 10
 UNCONFIRMED_MS: Final = 60_000
 HEAL_LIMIT: Final = 100
 
 _NARROWED: Final = re.compile(r"[^:]*:bellwire-([0-9]{1,12})")
-
-
-@dataclass(frozen=True, slots=True)
-class PresentPerson:
-    """An identity that is on a channel.
-
-    Attributes:
-        identity_id: of the identity pool.
-        user: as the application knows them, None for somebody who never logged in.
-        connections: how many of their clients are on the channel.
-        since_ms: since when the first of them is connected, in ms since 1970.
-    """
-
-    identity_id: str
-    user: str | None
-    connections: int
-    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from bellwire.errors import Malformed, TooMany, Unauthenticated, Upstream
 from bellwire.following import Schedule, after_answer, after_envelope, after_subscription
 from bellwire.http_calls import HttpCalls
 from bellwire.joining import Joining
+from bellwire.login_tokens import bearer_headers
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
 from bellwire.payloads import decode_payload
 from bellwire.receiving import (
@@ -29,28 +30,15 @@ from bellwire.receiving import (
     receive_envelope,
     wants_catch_up,
 )
+from bellwire.service_config import ServiceConfig, read_service_config
 from bellwire.told import Told
 from bellwire.updates import Position
-from bellwire.wire_json import decode_json
 
 logger = logging.getLogger(__name__)
 
 SUBSCRIBE_WITHIN_S: Final = 5.0
 RECONNECT_BASE_S: Final = 0.5
 RECONNECT_CAP_S: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What `GET /v1/config` says of a service that a follower needs.
-
-    `has_guests` is whether public channels are polled without a bearer.
-    """
-
-    stage: str
-    region: str
-    iot_url: str
-    has_guests: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,95 +49,104 @@ class _Lost:
     has_delivered: bool = False
 
 
-def read_service(calls: HttpCalls) -> Service:
-    """Ask for a service's config.
-
-    Raises:
-        BellwireError: it cannot be reached, or is none of ours.
-    """
-    match decode_json(calls.get("/v1/config")):
-        case {"stage": str(stage), "region": str(region), "iot_url": str(iot_url), **more}:
-            return Service(stage, region, iot_url, more.get("guests") is not False)
-        case other:
-            raise Malformed(f"expected the config of a service, found {str(other)[:80]!r}")
+@dataclass(frozen=True, slots=True)
+class LoginChanged:
+    """Whoever follows has become somebody else."""
 
 
-def follow(
-    calls: HttpCalls,
-    positions: Mapping[str, Position | None],
-    *,
-    login_token: str | None = None,
-    is_narrowed: bool = False,
-    rewind: int = 0,
-    is_poll_only: bool = False,
-) -> Iterator[Told]:
-    """Tell every update of some channels, once and in order, for as long as it is asked.
-
-    Args:
-        positions: by channel; None begins at the channel's tail.
-        login_token: of the user who follows, by the application's own login; None: a guest.
-        is_narrowed: whether the user's sessions are to be good for these channels alone.
-        rewind: how many of the newest events to begin with where there is no position.
-        is_poll_only: never open a socket.
-
-    Raises:
-        BellwireError: refused for good, e.g. `NotAllowed`. What may pass is tried again.
-    """
-    joining = Joining(calls, login_token, time.time, list(positions) if is_narrowed else ())
-    follower = _Follower(calls, joining, positions, rewind)
-    if is_poll_only:
-        yield from follower.poll_forever()
-    else:
-        yield from follower.listen_forever()
+_Event = SocketEvent | LoginChanged
 
 
-class _Follower:
+class Follower:
+    """Follows some channels as whoever a `Joining` is, by push and polls, or by polls alone."""
+
     def __init__(
         self,
         calls: HttpCalls,
         joining: Joining,
         positions: Mapping[str, Position | None],
-        rewind: int,
+        *,
+        rewind: int = 0,
+        tells_state: bool = True,
     ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            calls: to the service.
+            joining: who follows.
+            positions: by channel; None begins at the channel's tail.
+            rewind: how many of the newest events to begin with where there is no position.
+            tells_state: whether the state is told where there is no position; else its changes
+                alone are.
+        """
         self._calls = calls
         self._joining = joining
         self._rewind = rewind
+        self._tells_state = tells_state
         self._receivers = {c: Receiver(c, position) for c, position in positions.items()}
         self._names = {name: name for name in positions}
-        self._has_guests = True
+        self._config = ServiceConfig("", "", "", "")
         self._poll_after_s = 2.0
+        self._login_number = joining.number
+        self._events: Queue[_Event] = Queue()
+
+    def wake(self) -> None:
+        """Notice at once that the login has changed. Any thread may call this."""
+        self._events.put(LoginChanged())
 
     def poll_forever(self) -> Iterator[Told]:
-        self._read_service()
+        """Tell every update, once and in order, by polls alone; raises as `follow` does."""
+        self._config = read_service_config(self._calls)
         while True:
+            yield from self._begin_anew()
             has_more = yield from self._poll()
             if not has_more:
-                time.sleep(self._poll_after_s)
+                self._sleep(self._poll_after_s)
 
     def listen_forever(self) -> Iterator[Told]:
-        service = self._read_service()
+        """Tell every update, once and in order, over a socket; raises as `follow` does."""
+        self._config = read_service_config(self._calls)
         failures = 0
         while True:
-            lost = yield from self._hold_connection(service)
+            yield from self._begin_anew()
+            lost = yield from self._hold_connection()
+            if self._has_login_changed():
+                failures = 0
+                continue
             failures = 1 if lost.has_delivered else failures + 1
             if failures > (1 if self._joining.is_guest else 0) and not lost.has_delivered:
                 self._joining.forget()  # it may be that this session was refused
             yield from self._poll()  # what is refused for good is told alone
             logger.warning("%s", lost.reason)
             cap_s = min(RECONNECT_BASE_S * 2**failures, RECONNECT_CAP_S)
-            time.sleep(random.uniform(0, cap_s))  # noqa: S311 - full jitter keeps no secret
+            self._sleep(random.uniform(0, cap_s))  # noqa: S311 - full jitter keeps no secret
 
-    def _read_service(self) -> Service:
-        """Ask for the config; a service that is not there at all is told at once."""
-        service = read_service(self._calls)
-        self._has_guests = service.has_guests
-        return service
+    def _has_login_changed(self) -> bool:
+        return self._login_number != self._joining.number
 
-    def _hold_connection(self, service: Service) -> Generator[Told, None, _Lost]:
-        """Connect, and tell what comes until the connection is lost."""
-        events: Queue[SocketEvent] = Queue()
+    def _begin_anew(self) -> Iterator[Told]:
+        """Forget what somebody else has seen of private channels."""
+        if not self._has_login_changed():
+            return
+        self._login_number = self._joining.number
+        for name, receiver in self._receivers.items():
+            if not is_public(name):
+                self._receivers[name] = Receiver(name, None)
+                if receiver.position is not None:
+                    yield Told(name, "", None)
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait, but for a change of the login no longer than it takes to come."""
+        until = time.monotonic() + seconds
+        while (event := _next_event(self._events, until)) is not None:
+            if isinstance(event, LoginChanged):
+                return
+
+    def _hold_connection(self) -> Generator[Told, None, _Lost]:
+        """Connect, and tell what comes until the connection is lost or the login changes."""
+        self._events = events = Queue[_Event]()  # what an old socket still brings is not heard
         try:
-            socket = self._connect(service, events)
+            socket = self._connect(events)
         except (Upstream, TooMany) as error:
             return _Lost(f"cannot connect, will try again: {error.message}")
         try:
@@ -157,18 +154,18 @@ class _Follower:
         finally:
             socket.close()
 
-    def _connect(self, service: Service, events: Queue[SocketEvent]) -> MqttSocket:
-        joined = self._joining.session()
+    def _connect(self, events: Queue[_Event]) -> MqttSocket:
+        service, joined = self._config, self._joining.session(self._config)
         url = presign_iot_url(service.iot_url, service.region, joined.credentials)
         suffix = f"{random.randrange(36**8):08x}"  # noqa: S311 - only has to differ
         self._names = {resolve_me(name, joined.identity_id): name for name in self._receivers}
         topics = [topic_of(service.stage, channel) for channel in self._names]
-        return MqttSocket(url, f"{joined.identity_id}-{suffix}", topics, events)
+        return MqttSocket(url, f"{joined.identity_id}-{suffix}", topics, events.put)
 
-    def _listen(self, events: Queue[SocketEvent]) -> Generator[Told, None, _Lost]:
-        """Tell what one connection brings until it is lost."""
+    def _listen(self, events: Queue[_Event]) -> Generator[Told, None, _Lost]:
+        """Tell what one connection brings until it is lost or the login changes."""
         schedule, was_subscribed = Schedule(time.monotonic() + SUBSCRIBE_WITHIN_S), False
-        while True:
+        while not self._has_login_changed():
             event = _next_event(events, schedule.next_poll_at)
             now, luck = time.monotonic(), random.random()  # noqa: S311 - jitter
             match event:
@@ -194,6 +191,7 @@ class _Follower:
                     schedule = after_answer(schedule, now, wants_catch_up=wants, luck=luck)
                     if has_more:
                         schedule = replace(schedule, next_poll_at=now)
+        return _Lost("the login changed", was_subscribed)
 
     def _take(self, payload: bytes) -> Received | None:
         """Apply a payload; None if it cannot be read, so that its numbers come by a poll."""
@@ -227,7 +225,7 @@ class _Follower:
         return [names for names in (public, private) if names]
 
     def _ask(self, query: Mapping[str, str], names: Sequence[str]) -> Answer:
-        if is_public(names[0]) and self._has_guests:
+        if is_public(names[0]) and self._config.has_guests:
             return decode_answer(self._calls.get("/v1/updates", query, {}))
         try:
             return self._ask_as_oneself(query)
@@ -238,9 +236,8 @@ class _Follower:
             return self._ask_as_oneself(query)
 
     def _ask_as_oneself(self, query: Mapping[str, str]) -> Answer:
-        token = self._joining.session().token
-        headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        return decode_answer(self._calls.get("/v1/updates", query, headers))
+        token = self._joining.session(self._config).token
+        return decode_answer(self._calls.get("/v1/updates", query, bearer_headers(token)))
 
     def _poll_some(self, names: Sequence[str]) -> Generator[Told, None, bool]:
         has_more = False
@@ -285,11 +282,11 @@ class _Follower:
         received = receive_answer(receiver, part, asked)
         self._receivers[channel] = received.receiver
         # The state before a first answer is no news; whatever was held for it is.
-        is_first = receiver.position is None
-        yield from _told([received], state_after=part.last if is_first else -1)
+        is_left_out = receiver.position is None and not self._tells_state
+        yield from _told([received], state_after=part.last if is_left_out else -1)
 
 
-def _next_event(events: Queue[SocketEvent], deadline: float) -> SocketEvent | None:
+def _next_event(events: Queue[_Event], deadline: float) -> _Event | None:
     try:
         return events.get(timeout=max(0.0, deadline - time.monotonic()))
     except Empty:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bellwire.updates import Update
+from bellwire.updates import Position, Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +12,8 @@ class Told:
     channel: str
     epoch: str
     update: Update | None
+
+    @property
+    def position(self) -> Position | None:
+        """From where to go on after this update; None where continuity was lost."""
+        return None if self.update is None else Position(self.epoch, self.update.seq)

@@ -117,7 +117,7 @@ export class Client {
     if (needsToken && this.#token !== null && this.identity === null) {
       throw new BellwireError("unauthenticated", "found no session yet, expected one", channel);
     }
-    return fetchPresence(this.#options.url, channel, this.#bearer(needsToken));
+    return fetchPresence(this.#options.url, channel, this.#bearer(true));
   }
 
   /** Listen; the function returned ends it. */

@@ -8,7 +8,8 @@ from bellwire.attendance import Attendance
 from bellwire.errors import Upstream
 from bellwire.identity_ports import LiveConnection, Person, PresenceStore
 from bellwire.lifecycle import Kind, LifecycleEvent
-from bellwire.presence import Healed, PresentPerson, heal, note_lifecycle, present_on
+from bellwire.presence import Healed, heal, note_lifecycle, present_on
+from bellwire.present_json import PresentPerson
 
 
 @dataclass

@@ -15,10 +15,10 @@ from bellwire.errors import Upstream
 from bellwire.identity_ports import LiveConnection, Person
 from bellwire.presence import (
     Healed,
-    PresentPerson,
     has_been_revoked,
     present_on,
 )
+from bellwire.present_json import PresentPerson
 
 OTHER = "us-east-1:00000000-3f2d-4c1b-9a8e-0123456789ab"
 ROOM = "group/red/room"

@@ -15,7 +15,8 @@ from bellwire.aws.iot_connections import IotConnections
 from bellwire.channels import channel_of
 from bellwire.handlers.lifecycle import handle_lifecycle
 from bellwire.identity_ports import Person
-from bellwire.presence import Healed, PresentPerson, heal, present_on
+from bellwire.presence import Healed, heal, present_on
+from bellwire.present_json import PresentPerson
 from bellwire.sql.presence import SqlPresence
 from bellwire_local.faults import read_faults
 from bellwire_local.iot.limits import OFF

@@ -9,11 +9,10 @@ from itertools import islice
 
 from bellwire.channels import check_channel, is_public
 from bellwire.config import TOKEN_NAME, target_of
-from bellwire.cursors import MAX_CHANNELS, decode_cursor
-from bellwire.errors import Malformed, Unauthenticated
-from bellwire.http_calls import HttpCalls
+from bellwire.cursors import decode_cursor
+from bellwire.errors import Unauthenticated
 from bellwire.told import Told
-from bellwire.updates import Position, Update
+from bellwire.updates import Update
 
 MAX_REWIND = 100
 
@@ -36,24 +35,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print until stopped, or until `--count` updates are out."""
-    from bellwire.tailing import follow  # noqa: PLC0415 - paho and botocore, for no other command
+    from bellwire.subscriber import Subscriber  # noqa: PLC0415 - paho and botocore
 
-    target, positions = target_of(os.environ), _positions(options)
-    private = [name for name in positions if not is_public(name)]
-    if options.narrow and target.token is None:
+    login = target_of(os.environ).login
+    private = [name for name in options.channels if not is_public(check_channel(name))]
+    if options.narrow and login.is_guest:
         raise Unauthenticated(f"--narrow is for who has logged in: set {TOKEN_NAME}")
-    if private and target.token is None:
+    if private and login.is_guest:
         raise Unauthenticated(
             f"{private[0]} is not for guests: set {TOKEN_NAME} to a login token, as"
             " `bellwire token USER` prints one"
         )
-    told = follow(
-        HttpCalls(target.url),
-        positions,
-        login_token=target.token,
-        is_narrowed=options.narrow,
+    subscriber = Subscriber.from_env(channels=options.channels if options.narrow else ())
+    told = subscriber.follow(
+        options.channels,
+        since=None if options.since is None else decode_cursor(options.since).positions,
         rewind=options.rewind,
         is_poll_only=options.poll,
+        tells_state=False,
     )
     updates = (one for one in told if _is_update(one))
     for one in islice(updates, options.count):
@@ -63,14 +62,6 @@ def run(options: argparse.Namespace) -> int:
                 flush=True,
             )
     return 0
-
-
-def _positions(options: argparse.Namespace) -> dict[str, Position | None]:
-    since = decode_cursor(options.since).positions if options.since is not None else {}
-    channels = sorted({check_channel(channel) for channel in options.channels})
-    if len(channels) > MAX_CHANNELS:
-        raise Malformed(f"expected at most {MAX_CHANNELS} channels, found {len(channels)}")
-    return {channel: since.get(channel) for channel in channels}
 
 
 def _is_update(told: Told) -> bool:

@@ -11,12 +11,13 @@ from bellwire.aws.presigning import presign_iot_url
 from bellwire.channels import topic_of
 from bellwire.config import Target
 from bellwire.errors import BellwireError, Upstream
+from bellwire.guest_identities import RememberedGuests
 from bellwire.http_calls import HttpCalls
 from bellwire.joining import Joining
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
 from bellwire.payloads import decode_payload
 from bellwire.publisher import HttpOutlet, Publisher
-from bellwire.tailing import Service, read_service
+from bellwire.service_config import ServiceConfig, read_service_config
 from bellwire.updates import Update
 
 CHANNEL: Final = "public/doctor"
@@ -33,12 +34,12 @@ class Checkup:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._calls = HttpCalls(target.url)
-        self._joining = Joining(self._calls, target.token, time.time)
+        self._joining = Joining(self._calls, target.login, RememberedGuests())
         self._events: Queue[SocketEvent] = Queue()
         self._sockets: list[MqttSocket] = []
         self._mark = secrets.token_hex(8)
         self._published_at_s = 0.0
-        self._service = Service("", "", "")
+        self._service = ServiceConfig("", "", "", "")
 
     def steps(self) -> list[tuple[str, Step]]:
         """Return names and steps. Each raises `BellwireError` when it fails; the rest is moot."""
@@ -58,24 +59,24 @@ class Checkup:
             socket.close()
 
     def _read_config(self) -> str:
-        self._service = read_service(self._calls)
+        self._service = read_service_config(self._calls)
         return f"stage {self._service.stage} in {self._service.region}, {self._service.iot_url}"
 
     def _open_session(self) -> str:
         who = "a guest" if self._joining.is_guest else "a member"
-        return f"{who}, {self._joining.session().identity_id}"
+        return f"{who}, {self._joining.session(self._service).identity_id}"
 
     def _check_credentials(self) -> str:
-        left_s = self._joining.session().credentials.expires_at_ms / 1000 - time.time()
+        left_s = self._joining.session(self._service).credentials.expires_at_ms / 1000 - time.time()
         if left_s <= 0:
             raise Upstream(f"the credentials ended {-left_s:.0f} s ago: is a clock wrong?")
         return f"for {left_s / 60:.0f} minutes"
 
     def _subscribe(self) -> str:
-        joined, topic = self._joining.session(), topic_of(self._service.stage, CHANNEL)
+        joined, topic = self._joining.session(self._service), topic_of(self._service.stage, CHANNEL)
         url = presign_iot_url(self._service.iot_url, self._service.region, joined.credentials)
         client_id = f"{joined.identity_id}-{self._mark}"
-        self._sockets.append(MqttSocket(url, client_id, [topic], self._events))
+        self._sockets.append(MqttSocket(url, client_id, [topic], self._events.put))
         event = self._next(time.monotonic() + WITHIN_S)
         if not isinstance(event, Subscribed):
             raise Upstream(event.reason if isinstance(event, Closed) else "no answer came")

@@ -10,8 +10,8 @@ from bellwire.errors import Malformed, NotAllowed
 from bellwire.handlers.edge import Deployment, Event, Response, json_response, query_of
 from bellwire.handlers.poll import reader_of
 from bellwire.identity_ports import Directory, PresenceStore
-from bellwire.presence import LookUp, PresentPerson, present_on
-from bellwire.wire_json import Json
+from bellwire.presence import LookUp, present_on
+from bellwire.present_json import encode_present
 
 _PRIVATE: Final = {"cache-control": "private, no-store"}
 
@@ -66,20 +66,10 @@ def answer_presence(
     present = present_on(channel, store=store, directory=directory, look_up=look_up)
     if is_for_guest:
         present = [replace(one, user=None) for one in present]
-    wire = {"v": 1, "channel": name, "present": [_encode(one) for one in present]}
-    return json_response(200, wire, _PRIVATE)
+    return json_response(200, encode_present(name, present), _PRIVATE)
 
 
 def _channel_of(query: dict[str, str]) -> str:
     if set(query) != {"channel"}:
         raise Malformed(f"expected channel=… and nothing else, found {sorted(query)}")
     return check_channel(query["channel"])
-
-
-def _encode(one: PresentPerson) -> dict[str, Json]:
-    return {
-        "identity_id": one.identity_id,
-        "user": one.user,
-        "connections": one.connections,
-        "since": one.since_ms,
-    }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from bellwire.errors import Unauthenticated
+from bellwire.subscriber import Subscriber
 from infra.local.identity.oidc_issuer import AUDIENCE, Issuer, running_issuer
 from infra.local.mqtt_probe import Probe
 from services import RunningService, running_service
@@ -180,3 +183,33 @@ def test_no_older_token_makes_a_newer_one(service: RunningService, issuer: Issue
     for logins in ({GOOGLE: token}, {"cognito-identity.amazonaws.com": session["token"]}):
         with pytest.raises(ClientError, match="classic"):
             as_browser(service).get_open_id_token(IdentityId=session["identity_id"], Logins=logins)
+
+
+def test_a_program_reads_by_a_providers_login(service: RunningService, issuer: Issuer) -> None:
+    """By the issuer that the token names, and by the provider that is named beside it."""
+    for provider in (None, GOOGLE):
+        reader = Subscriber(service.url, lambda: issuer.sign("ida"), provider=provider)
+        told = reader.follow(["user/me/inbox"], rewind=1)
+        owner = reader.identity().identity_id
+        service.publish(f"user/{owner}/inbox", "hello")
+        first = next(told)
+        assert first.update is not None
+        assert (first.channel, first.update.data) == ("user/me/inbox", "hello")
+    wrong = Subscriber(service.url, issuer.sign("ida"), provider=OTHER)
+    with pytest.raises(Unauthenticated):
+        wrong.identity()
+
+
+def test_the_terminal_reads_by_a_providers_login(service: RunningService, issuer: Issuer) -> None:
+    token = issuer.sign("joe")
+    owner = Subscriber(service.url, token).identity().identity_id
+    service.publish(f"user/{owner}/inbox", "hello")
+    environment = {**service.environment, "BELLWIRE_TOKEN": token, "BELLWIRE_PROVIDER": GOOGLE}
+    words = ("tail", "user/me/inbox", "--rewind", "1", "--count", "1", "--json")
+    done = replace(service, environment=environment).run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["data"] == "hello"
+    environment["BELLWIRE_PROVIDER"] = OTHER
+    done = replace(service, environment=environment).run(*words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert token not in done.stderr

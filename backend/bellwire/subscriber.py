@@ -1,0 +1,172 @@
+"""The library's front door for readers: `Subscriber(URL).follow(["public/host"])`."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Self
+
+from bellwire.channels import check_channel
+from bellwire.config import default_data_dir, target_of
+from bellwire.cursors import MAX_CHANNELS
+from bellwire.errors import Malformed, Unauthenticated
+from bellwire.guest_identities import GuestFiles, GuestIdentities, RememberedGuests
+from bellwire.http_calls import HttpCalls
+from bellwire.joining import Joined, Joining
+from bellwire.login_tokens import Login, LoginToken, bearer_headers
+from bellwire.present_json import PresentPerson, decode_present
+from bellwire.service_config import ServiceConfig, read_service_config
+from bellwire.tailing import Follower
+from bellwire.told import Told
+from bellwire.updates import Position
+
+
+class Subscriber:
+    """Reads channels as somebody: a guest, or a user by their login.
+
+    What it follows may be iterated over in one thread, and everything else be called in others.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: LoginToken | None = None,
+        *,
+        provider: str | None = None,
+        channels: Sequence[str] = (),
+        guests: GuestIdentities | None = None,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            url: of the service, e.g. `"http://127.0.0.1:8080"`.
+            token: of the application's own login or of a provider's; a function is asked anew for
+                each session, about once an hour, so that a login that has ended can be replaced.
+                None: a guest.
+            provider: whose token it is, e.g. `"graph.facebook.com"`; None: its issuer tells.
+            channels: all that a user's sessions are to be good for; empty: all that they may read.
+            guests: where a guest's identity is kept; None: here, for as long as this lives.
+        """
+        self._calls = HttpCalls(url.rstrip("/"))
+        self._login = _check(Login(token, provider, tuple(channels)))
+        self._joining = Joining(self._calls, self._login, guests or RememberedGuests())
+        self._config: ServiceConfig | None = None
+        self._followers: list[Follower] = []
+
+    @classmethod
+    def from_env(
+        cls, environment: Mapping[str, str] = os.environ, *, channels: Sequence[str] = ()
+    ) -> Self:
+        """Read at the service at `BELLWIRE_URL`, as the user of `BELLWIRE_TOKEN` or as a guest.
+
+        A guest's identity is kept in the user's state directory.
+
+        Raises:
+            Malformed: a variable is set to what it cannot be.
+        """
+        target = target_of(environment)
+        login, guests = target.login, GuestFiles(default_data_dir() / "guests")
+        return cls(
+            target.url, login.token, provider=login.provider, channels=channels, guests=guests
+        )
+
+    def follow(
+        self,
+        channels: Iterable[str],
+        *,
+        since: Mapping[str, Position] | None = None,
+        rewind: int = 0,
+        is_poll_only: bool = False,
+        tells_state: bool = True,
+    ) -> Iterator[Told]:
+        """Tell every update of some channels, once and in order, for as long as it is asked.
+
+        Args:
+            channels: for example `["public/host", "user/me/inbox"]`.
+            since: from where to go on, by channel (`Told.position`); others begin at their tail.
+            rewind: how many of the newest events to begin with where there is no position.
+            is_poll_only: never open a socket.
+            tells_state: whether to begin with the state where there is no position.
+
+        Raises:
+            BadChannel: that is no name. At once, as the other errors of the call itself.
+            Malformed: too many channels, or none.
+            BellwireError: while it is iterated over: refused for good, e.g. `NotAllowed`. What may
+                pass is tried again.
+        """
+        names = sorted({check_channel(name) for name in channels})
+        if not 1 <= len(names) <= MAX_CHANNELS:
+            raise Malformed(f"expected 1 to {MAX_CHANNELS} channels, found {len(names)}")
+        positions = {name: (since or {}).get(name) for name in names}
+        follower = Follower(
+            self._calls, self._joining, positions, rewind=rewind, tells_state=tells_state
+        )
+        return self._run(follower, is_poll_only=is_poll_only)
+
+    def _run(self, follower: Follower, *, is_poll_only: bool) -> Iterator[Told]:
+        self._followers.append(follower)
+        try:
+            yield from follower.poll_forever() if is_poll_only else follower.listen_forever()
+        finally:
+            self._followers.remove(follower)
+
+    def presence(self, channel: str) -> list[PresentPerson]:
+        """Return who follows a channel by push at the moment, the longest there first.
+
+        Raises:
+            NotAllowed: the channel may not be read, or its namespace has no presence.
+            Unauthenticated: the login does not hold.
+            BellwireError: the service refused otherwise, or cannot be reached.
+        """
+        query, config = {"channel": check_channel(channel)}, self._read_config()
+        if self._login.is_guest:
+            return decode_present(self._calls.get("/v1/presence", query))
+        try:
+            return self._ask_presence(query, config)
+        except Unauthenticated:
+            self._joining.forget()  # it has ended, and a new one may be had
+            return self._ask_presence(query, config)
+
+    def _ask_presence(self, query: Mapping[str, str], config: ServiceConfig) -> list[PresentPerson]:
+        headers = bearer_headers(self._joining.session(config).token)
+        return decode_present(self._calls.get("/v1/presence", query, headers))
+
+    def identity(self) -> Joined:
+        """Return who the service says this is; a session is opened if there is none.
+
+        Raises:
+            Unauthenticated: the login does not hold.
+            NotAllowed: guests are switched off.
+            BellwireError: the service refused otherwise, or cannot be reached.
+        """
+        return self._joining.session(self._read_config())
+
+    def login(self, token: LoginToken, *, provider: str | None = None) -> None:
+        """Become the user of this login; what is followed goes on as theirs.
+
+        Private channels tell that continuity was lost and begin anew, public ones go on. Not needed
+        when a login is only renewed: a token function does that without a break.
+        """
+        self._become(replace(self._login, token=token, provider=provider))
+
+    def logout(self) -> None:
+        """Become a guest again: following private channels ends with `NotAllowed`."""
+        self._become(Login())
+
+    def _become(self, login: Login) -> None:
+        self._login = _check(login)
+        self._joining.become(login)
+        for follower in list(self._followers):
+            follower.wake()
+
+    def _read_config(self) -> ServiceConfig:
+        if self._config is None:
+            self._config = read_service_config(self._calls)
+        return self._config
+
+
+def _check(login: Login) -> Login:
+    if login.is_guest and (login.provider is not None or login.channels):
+        raise Malformed("expected a token with provider or channels: a guest has neither")
+    for channel in login.channels:
+        check_channel(channel)
+    return login

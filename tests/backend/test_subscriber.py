@@ -1,0 +1,269 @@
+"""Reading from Python: as a guest, as a user, becoming one, and who is there."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from bellwire.errors import BadChannel, Malformed, NotAllowed
+from bellwire.guest_identities import RememberedGuests
+from bellwire.present_json import PresentPerson
+from bellwire.publisher import HttpOutlet, Publisher
+from bellwire.subscriber import Subscriber
+from bellwire.told import Told
+from members import log_in
+from services import BELLWIRE, RunningService, running_service, tailing
+
+WITHIN_S = 30
+
+
+@pytest.fixture
+def name() -> str:
+    """Of a user, a group and a public channel that no other test has."""
+    return f"n{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def publisher(service: RunningService) -> Publisher:
+    return Publisher(HttpOutlet(service.url, service.key))
+
+
+def next_of(told: Iterator[Told]) -> Told:
+    """Wait for the next one, with a deadline."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(next, told).result(WITHIN_S)
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + WITHIN_S
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("is_poll_only", [False, True], ids=["push", "poll"])
+def test_the_state_comes_first_and_then_what_changes(
+    service: RunningService, publisher: Publisher, name: str, *, is_poll_only: bool
+) -> None:
+    channel = f"public/{name}"
+    publisher.set(channel, "cpu", 7)
+    publisher.event(channel, "before")
+    told = Subscriber(service.url).follow([channel], is_poll_only=is_poll_only)
+    first = next_of(told)
+    assert first.update is not None
+    assert (first.update.op, first.update.key, first.update.data) == ("set", "cpu", 7)
+    publisher.event(channel, "after")
+    second = next_of(told)
+    assert second.update is not None
+    assert (second.update.seq, second.update.data) == (3, "after")
+    assert second.position is not None
+    publisher.event(channel, "later")
+    on = Subscriber(service.url).follow(
+        [channel], since={channel: second.position}, is_poll_only=is_poll_only
+    )
+    third = next_of(on)
+    assert third.update is not None
+    assert (third.update.seq, third.update.data) == (4, "later")
+
+
+@pytest.mark.parametrize("is_poll_only", [False, True], ids=["push", "poll"])
+def test_a_guest_becomes_a_user_and_a_guest_again(
+    service: RunningService, publisher: Publisher, name: str, *, is_poll_only: bool
+) -> None:
+    public, room = f"public/{name}", f"group/{name}/room"
+    publisher.event(public, 1)
+    publisher.event(room, "in the room")
+    subscriber = Subscriber(service.url)
+    told = subscriber.follow([public], rewind=1, is_poll_only=is_poll_only)
+    guest = subscriber.identity().identity_id
+    assert next_of(told).channel == public
+    subscriber.login(log_in(service, name, name))
+    member = subscriber.identity()
+    assert member.identity_id != guest
+    assert member.groups == (name,)
+    publisher.event(public, 2)
+    second = next_of(told)
+    assert second.update is not None
+    assert second.update.data == 2  # goes on where it was
+    both = subscriber.follow([public, room], rewind=1, is_poll_only=is_poll_only)
+    assert {next_of(both).channel, next_of(both).channel} == {public, room}
+    subscriber.logout()
+    assert subscriber.identity().identity_id == guest
+    assert next_of(both) == Told(room, "", None)
+    with pytest.raises(NotAllowed, match=room):
+        next_of(both)
+    publisher.event(public, 3)
+    third = next_of(told)
+    assert third.update is not None
+    assert third.update.data == 3
+
+
+@pytest.mark.parametrize("is_poll_only", [False, True], ids=["push", "poll"])
+def test_who_logs_in_while_following_begins_anew_where_it_is_theirs(
+    service: RunningService, publisher: Publisher, name: str, *, is_poll_only: bool
+) -> None:
+    ann, bob = f"{name}-ann", f"{name}-bob"
+    for user in (ann, bob):
+        publisher.user(user).event("inbox", f"to {user}")
+    subscriber = Subscriber(service.url, log_in(service, ann))
+    told = subscriber.follow(["user/me/inbox"], rewind=1, is_poll_only=is_poll_only)
+    first = next_of(told)
+    assert first.update is not None
+    assert first.update.data == f"to {ann}"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, told)
+        subscriber.login(lambda: log_in(service, bob))
+        assert waiting.result(WITHIN_S) == Told("user/me/inbox", "", None)
+    second = next_of(told)
+    assert second.update is not None
+    assert second.update.data == f"to {bob}"
+
+
+def test_a_login_that_can_be_renewed_survives_a_kick(
+    service: RunningService, publisher: Publisher, name: str
+) -> None:
+    """The application logs the user in again, which a kick allows."""
+    publisher.user(name).event("inbox", 1)
+    told = Subscriber(service.url, lambda: log_in(service, name)).follow(
+        ["user/me/inbox"], rewind=1
+    )
+    assert next_of(told).channel == "user/me/inbox"
+    assert service.run("kick", name).returncode == 0
+    publisher.user(name).event("inbox", 2)
+    second = next_of(told)
+    assert second.update is not None
+    assert second.update.data == 2
+
+
+def test_presence_is_told_to_who_may_read(
+    service: RunningService, publisher: Publisher, name: str
+) -> None:
+    room = f"group/{name}/room"
+    publisher.event(room, 1)
+    member = Subscriber(service.url, log_in(service, name, name))
+    assert member.presence(room) == []
+    told = member.follow([room], rewind=1)
+    assert next_of(told).channel == room
+    wait_for(lambda: member.presence(room) != [])
+    (present,) = member.presence(room)
+    me = member.identity().identity_id
+    assert present == PresentPerson(me, name, 1, present.since_ms)
+    assert abs(present.since_ms / 1000 - time.time()) < 60
+    with pytest.raises(NotAllowed, match=room):
+        Subscriber(service.url, log_in(service, f"{name}-other")).presence(room)
+    with pytest.raises(NotAllowed, match=room):
+        Subscriber(service.url).presence(room)
+
+
+def test_a_guest_is_not_told_how_others_are_called(
+    service: RunningService, publisher: Publisher, name: str
+) -> None:
+    channel = f"public/{name}"
+    publisher.event(channel, 1)
+    member = Subscriber(service.url, log_in(service, name))
+    told = member.follow([channel], rewind=1)
+    assert next_of(told).channel == channel
+    guest = Subscriber(service.url)
+    wait_for(lambda: guest.presence(channel) != [])
+    assert [one.user for one in guest.presence(channel)] == [None]
+    assert [one.user for one in member.presence(channel)] == [name]
+
+
+def test_a_guest_stays_the_same_as_long_as_its_identity_is_kept(service: RunningService) -> None:
+    guests = RememberedGuests()
+    first = Subscriber(service.url, guests=guests).identity().identity_id
+    assert Subscriber(service.url, guests=guests).identity().identity_id == first
+    pool_id = service.ready["identity_pool_id"]
+    gone = f"{first[:-12]}{'0' * 12}"
+    guests.keep(pool_id, gone)
+    fresh = Subscriber(service.url, guests=guests).identity().identity_id
+    assert fresh not in (first, gone)
+    assert guests.find(pool_id) == fresh
+
+
+def test_what_cannot_be_followed_is_said_at_once(service: RunningService) -> None:
+    subscriber = Subscriber(service.url)
+    with pytest.raises(BadChannel):
+        subscriber.follow(["public"])
+    with pytest.raises(BadChannel):
+        subscriber.presence("public")
+    with pytest.raises(Malformed, match="expected 1 to 50 channels, found 0"):
+        subscriber.follow([])
+    with pytest.raises(Malformed, match="a guest has neither"):
+        Subscriber(service.url, provider="graph.facebook.com")
+    with pytest.raises(BadChannel):
+        Subscriber(service.url, "token", channels=["public"])
+
+
+def test_the_terminal_tells_who_is_there(
+    service: RunningService, publisher: Publisher, name: str
+) -> None:
+    room = f"group/{name}/room"
+    publisher.event(room, 1)
+    token = log_in(service, name, name)
+    me = replace(service, environment={**service.environment, "BELLWIRE_TOKEN": token})
+    assert me.run("presence", room).stdout == ""
+    with tailing(me, room, "--rewind", "1") as tail:
+        assert tail.stdout is not None
+        assert json.loads(tail.stdout.readline())["channel"] == room
+        wait_for(lambda: me.run("presence", room).stdout != "")
+        plain, whole = me.run("presence", room), me.run("presence", "--json", room)
+    assert (plain.returncode, plain.stderr) == (0, "")
+    (line,) = plain.stdout.splitlines()
+    told = json.loads(whole.stdout)
+    assert line.startswith(f"{told['identity_id']} 1 connection since ")
+    assert line.endswith(f" {name}")
+    assert (told["user"], told["connections"], set(told)) == (
+        name,
+        1,
+        {"identity_id", "user", "connections", "since"},
+    )
+    for words, message in (
+        ((room,), "bellwire: "),
+        (("public",), "bellwire: expected "),
+    ):
+        done = service.run("presence", *words)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert done.stderr.startswith(message)
+
+
+def test_a_guest_of_the_terminal_is_the_same_each_time(tmp_path: Path) -> None:
+    with running_service(tmp_path, "--no-demo") as service:
+        service.publish("public/a", "hello")
+        for _ in range(2):
+            done = service.run("tail", "public/a", "--rewind", "1", "--count", "1")
+            assert (done.returncode, done.stderr) == (0, "")
+        (kept,) = (tmp_path / ".local/state/bellwire/guests").iterdir()
+        identity_id = kept.read_text().strip()
+        with tailing(service, "public/a", "--rewind", "1") as tail:
+            assert tail.stdout is not None
+            tail.stdout.readline()
+            wait_for(lambda: service.run("presence", "public/a").stdout != "")
+            line = service.run("presence", "public/a").stdout
+        assert line.startswith(f"{identity_id} 1 connection since ")
+        assert line.endswith(" -\n")
+
+
+def test_the_terminal_asks_a_command_for_its_token(
+    service: RunningService, publisher: Publisher, name: str
+) -> None:
+    publisher.user(name).event("inbox", "hello")
+    command = f"'{BELLWIRE}' token {name}"
+    environment = {**service.environment, "BELLWIRE_TOKEN_COMMAND": command}
+    me = replace(service, environment=environment)
+    words = ("tail", "user/me/inbox", "--rewind", "1", "--count", "1", "--json")
+    done = me.run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["data"] == "hello"
+    broken = replace(
+        service, environment={**service.environment, "BELLWIRE_TOKEN_COMMAND": "false"}
+    )
+    for road in ((), ("--poll",)):
+        done = broken.run(*words, *road)
+        expected = "bellwire: no login token: false exited with 1\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
