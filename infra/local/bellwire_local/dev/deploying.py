@@ -155,6 +155,7 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
         ),
     )
     presence = SqlPresence(parts.engine)
+    presence.clear()  # of before this start: no connection has outlived it
     bouncer = Bouncer(
         identities=identities,
         directory=made_of.directory,

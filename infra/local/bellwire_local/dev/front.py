@@ -110,17 +110,19 @@ class Front:
     def app(self) -> Starlette:
         """Route every endpoint, the client's files and the dashboard."""
         reading, writing = self._threads.reading, self._threads.writing
+        # A poll has to be signed, since the key is no reader's.
+        caller, signer = self._gate.admit, self._gate.admit_signer
         pages: list[tuple[str, str, Endpoint]] = [
             ("GET", "/v1/config", self._open(handle_config, reading)),
             ("GET", "/v1/updates", self._open(handle_poll, reading)),
-            ("GET", "/v1/signed/updates", self._gated(handle_signed_poll, reading)),
+            ("GET", "/v1/signed/updates", self._admitting(signer, handle_signed_poll, reading)),
             ("GET", "/v1/presence", self._open(handle_presence, reading)),
             ("POST", "/v1/session", self._join),
         ]
         backends: list[tuple[str, Endpoint]] = [
-            ("/v1/publish", self._gated(handle_publish, writing)),
-            ("/v1/users", self._gated(handle_user, writing)),
-            ("/v1/kick", self._gated(handle_kick, writing)),
+            ("/v1/publish", self._admitting(caller, handle_publish, writing)),
+            ("/v1/users", self._admitting(caller, handle_user, writing)),
+            ("/v1/kick", self._admitting(caller, handle_kick, writing)),
         ]
         return Starlette(
             middleware=[Middleware(KnownHost, host=self._host)],
@@ -152,9 +154,8 @@ class Front:
 
         return answer
 
-    def _gated(self, handle: Handle, threads: Executor) -> Endpoint:
-        """Let in whom the gate admits; a poll has to be signed, since the key is no reader's."""
-        admit = self._gate.admit_signer if handle is handle_signed_poll else self._gate.admit
+    def _admitting(self, admit: Admit, handle: Handle, threads: Executor) -> Endpoint:
+        """Let in whom the gate admits."""
 
         async def answer(request: Request) -> Response:
             return await self._answer(handle, request, threads, admit)

@@ -25,7 +25,6 @@ from bellwire.handlers.edge import Members
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.sql.engine import open_sqlite
 from bellwire.sql.log import SqlLog
-from bellwire.sql.presence import SqlPresence
 from bellwire_local.accounts import Account, PoolSettings
 from bellwire_local.aws_http import HttpPort, make_app
 from bellwire_local.dev.attending import lifecycle_rule, now_ms
@@ -126,7 +125,7 @@ class DevService:
             dev=make_app(make_dev_operation(stand_in, settings.host, more)),
         )
         if deployment.members is not None:
-            self._watch_presence(stand_in, deployment.members, SqlPresence(engine), joining)
+            self._watch_presence(stand_in, deployment.members, joining)
         await self._serve(front.app(), web)
         until.push_async_callback(_cancel, asyncio.create_task(_expire(log)))
         outbox = OutboxLoop(log, broker, fan_out, STAGE, self._log_path)
@@ -169,12 +168,9 @@ class DevService:
         self._until_stopped.push_async_callback(stand_in.stop)
         return stand_in
 
-    def _watch_presence(
-        self, stand_in: StandIn, members: Members, store: SqlPresence, threads: Executor
-    ) -> None:
-        store.clear()  # of before this start: no connection has outlived it
+    def _watch_presence(self, stand_in: StandIn, members: Members, threads: Executor) -> None:
         stand_in.add_rule(lifecycle_rule(members, threads))
-        loop = PresenceLoop(store, members.bouncer.connections, STAGE, now_ms)
+        loop = PresenceLoop(members.presence, members.bouncer.connections, STAGE, now_ms)
         self._until_stopped.push_async_callback(_cancel, asyncio.create_task(loop.run()))
 
     @property
