@@ -50,7 +50,7 @@ lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header pyproject.toml --extra local --group build -o requirements/service.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header pyproject.toml --extra local --extra postgres \
+		--no-annotate --no-header pyproject.toml --extra lambda --extra local --extra postgres \
 		--group build --group dev -o requirements/develop.lock
 
 clean: ## remove whatever the targets above made
