@@ -5,10 +5,11 @@ directory passes, tests/backend/test_presence_contract.py every store of presenc
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bellwire.attendance import Attendance
-from bellwire.grants import Grant
+if TYPE_CHECKING:
+    from bellwire.attendance import Attendance
+    from bellwire.grants import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class Grants(Protocol):
     """The IoT policies of identities. Both methods raise `TooMany` if they are called too often,
     and `Upstream` if AWS does not answer."""
 
-    def attach(self, identity_id: str, grant: Grant) -> None:
+    def attach(self, identity_id: str, grant: "Grant") -> None:
         """Attach a policy, having made it if there is none of that name; twice is once."""
         ...
 
@@ -203,11 +204,11 @@ class PresenceStore(Protocol):
     `unconfirmed` is strong: what was saved before is seen.
     """
 
-    def find(self, client_id: str) -> Attendance | None:
+    def find(self, client_id: str) -> "Attendance | None":
         """Read what is known of a client."""
         ...
 
-    def save(self, attendance: Attendance) -> bool:
+    def save(self, attendance: "Attendance") -> bool:
         """Write a client with the next revision, unless theirs has changed since it was read.
 
         Returns:
@@ -226,7 +227,7 @@ class PresenceStore(Protocol):
         """Read who is on a channel, ascending by client id."""
         ...
 
-    def unconfirmed(self, before_ms: int, limit: int) -> list[Attendance]:
+    def unconfirmed(self, before_ms: int, limit: int) -> "list[Attendance]":
         """Read clients that may be there and were last confirmed before a moment, oldest first."""
         ...
 

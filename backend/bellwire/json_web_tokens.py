@@ -1,16 +1,17 @@
 """JSON Web Tokens, checked at a time that is given; what they say is for `logins` and `bearers`.
 
 Source: RFC 7519; RFC 8725 (best current practices): the algorithms are the key's, never the
-token's choice.
+token's choice. PyJWT is imported when the first token comes: what never meets one starts without.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-
-import jwt
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bellwire.errors import Internal, Unauthenticated
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 MAX_CHARACTERS: Final = 16_384
 LAST_S: Final = 2**53
@@ -110,6 +111,7 @@ def verify(token: str, keys: Keys, expected: Expected, now_s: float) -> Claims:
         "verify_aud": expected.audience is not None,
         **dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat"), False),  # held to `now_s`
     }
+    jwt = _pyjwt()
     try:
         claims: Claims = jwt.decode(
             token,
@@ -127,7 +129,8 @@ def verify(token: str, keys: Keys, expected: Expected, now_s: float) -> Claims:
 
 def sign(claims: Claims, secret: bytes) -> str:
     """Make a token of one's own."""
-    return jwt.encode(dict(claims), secret, algorithm=SYMMETRIC[0])
+    token: str = _pyjwt().encode(dict(claims), secret, algorithm=SYMMETRIC[0])
+    return token
 
 
 def read_header(token: str) -> Mapping[str, Any]:
@@ -142,16 +145,19 @@ def read_header(token: str) -> Mapping[str, Any]:
         )
     if not token.isascii():
         raise Unauthenticated("expected a JSON Web Token, found letters that are in none")
+    jwt = _pyjwt()
     try:
-        return jwt.get_unverified_header(token)
+        header: Mapping[str, Any] = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError as error:
         raise Unauthenticated(f"expected a JSON Web Token: {error}") from error
+    return header
 
 
 def read_unverified(token: str) -> Claims | None:
     """Read the claims of a token that somebody else is to check; None: it is no such token."""
     if not token.isascii():
         return None
+    jwt = _pyjwt()
     try:
         claims: Claims = jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError:
@@ -185,3 +191,9 @@ def _time_of(claims: Claims, name: str, default_s: float | None) -> float:
 
 def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _pyjwt() -> "ModuleType":
+    import jwt  # noqa: PLC0415 - a third of a poll's start, and most polls bring no token
+
+    return jwt

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from bellwire.errors import (
@@ -19,14 +19,16 @@ from bellwire.errors import (
     Unauthenticated,
     to_wire,
 )
-from bellwire.fanout import FanOut
-from bellwire.identity_ports import Identities, PresenceStore
-from bellwire.logins import Logins
-from bellwire.policies import Document, Place
-from bellwire.ports import Appends, UpdateLog
-from bellwire.revocation import Bouncer
-from bellwire.sessions import Membership
 from bellwire.wire_json import Json, decode_json, encode_json
+
+if TYPE_CHECKING:  # a handler imports what it uses, and no more: it starts with every new function
+    from bellwire.fanout import FanOut
+    from bellwire.identity_ports import Identities, PresenceStore
+    from bellwire.logins import Logins
+    from bellwire.policies import Document, Place
+    from bellwire.ports import Appends, UpdateLog
+    from bellwire.revocation import Bouncer
+    from bellwire.sessions import Membership
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +47,11 @@ class Members:
     it may be asked who is there, e.g. `{"group", "user"}`.
     """
 
-    logins: Logins
-    made_of: Membership
-    bouncer: Bouncer
+    logins: "Logins"
+    made_of: "Membership"
+    bouncer: "Bouncer"
     pool_id: str
-    presence: PresenceStore
+    presence: "PresenceStore"
     presence_namespaces: frozenset[str]
 
 
@@ -61,12 +63,12 @@ class Deployment:
     is the wall clock, in s since 1970.
     """
 
-    place: Place
-    log: UpdateLog
-    appends: Appends
-    fan_out: FanOut
-    identities: Identities
-    guest_role: Document | None
+    place: "Place"
+    log: "UpdateLog"
+    appends: "Appends"
+    fan_out: "FanOut"
+    identities: "Identities"
+    guest_role: "Document | None"
     config: Mapping[str, Json]
     poll_after_ms: int = 2_000
     members: Members | None = None
