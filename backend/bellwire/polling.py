@@ -12,7 +12,7 @@ from bellwire.channels import resolve_me
 from bellwire.conflation import conflate
 from bellwire.cursors import Cursor, encode_cursor
 from bellwire.errors import NotAllowed, TooLarge
-from bellwire.ports import Snapshot, UpdateLog
+from bellwire.ports import Reads, Snapshot
 from bellwire.updates import Position, Update, encode_update
 from bellwire.wire_json import Json, size_bytes
 
@@ -50,7 +50,7 @@ class Ask:
 def poll(
     ask: Ask,
     *,
-    log: UpdateLog,
+    log: Reads,
     may_read: Callable[[str], bool],
     identity_id: str | None,
     poll_after_ms: int,
@@ -108,7 +108,7 @@ def _cursor_of(parts: Mapping[str, _Part]) -> Cursor:
     )
 
 
-def _read(log: UpdateLog, channel: str, name: str, ask: Ask, share_bytes: int) -> _Part:
+def _read(log: Reads, channel: str, name: str, ask: Ask, share_bytes: int) -> _Part:
     position, page = ask.positions[name], ask.pages.get(name)
     if position is None:
         return _renew(log, channel, None, ask.rewind, share_bytes)
@@ -130,7 +130,7 @@ def _read(log: UpdateLog, channel: str, name: str, ask: Ask, share_bytes: int) -
 
 
 def _renew(
-    log: UpdateLog, channel: str, position: Position | None, rewind: int, share_bytes: int
+    log: Reads, channel: str, position: Position | None, rewind: int, share_bytes: int
 ) -> _Part:
     """Answer with the state, and the kept events that the client cannot have had."""
     snapshot = log.snapshot(channel)
@@ -148,7 +148,7 @@ def _renew(
     return replace(part, answer=answer)
 
 
-def _turn_page(log: UpdateLog, channel: str, first: Position, page: str, share_bytes: int) -> _Part:
+def _turn_page(log: Reads, channel: str, first: Position, page: str, share_bytes: int) -> _Part:
     """Go on with a state after the key `page`; what changed since the first page comes by number.
 
     In another epoch by now, it begins again, with the events since.

@@ -55,12 +55,8 @@ class Appends(Protocol):
         ...
 
 
-class UpdateLog(Appends, Protocol):
-    """The truth: every published update of every channel, in order, with its number.
-
-    Every method raises `Upstream` if the store cannot be reached or cannot do it now; what was not
-    acknowledged may then have happened or not, but never in part.
-    """
+class Reads(Protocol):
+    """Reads the log. Raises as `UpdateLog` does."""
 
     def tail(self, channel: str) -> Position:
         """Return the newest position; `ORIGIN` for a channel never written."""
@@ -109,6 +105,14 @@ class UpdateLog(Appends, Protocol):
         is given) and about `max_bytes` admit.
         """
         ...
+
+
+class UpdateLog(Appends, Reads, Protocol):
+    """The truth: every published update of every channel, in order, with its number.
+
+    Every method raises `Upstream` if the store cannot be reached or cannot do it now; what was not
+    acknowledged may then have happened or not, but never in part.
+    """
 
     def settle_state(self, channel: str) -> None:
         """Bring the stored state up to the log, so that a snapshot folds little."""

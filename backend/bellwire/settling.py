@@ -8,12 +8,14 @@ ever attached that a revocation would not find.
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bellwire.errors import BellwireError, TooMany, Unauthenticated
 from bellwire.grants import Grant
 from bellwire.identity_ports import Directory, Grants, Person
-from bellwire.logins import Login
+
+if TYPE_CHECKING:
+    from bellwire.logins import Login
 
 TRIES: Final = 8
 """As many logins of one identity as may come at the same moment. Ours."""
@@ -21,7 +23,7 @@ TRIES: Final = 8
 
 def settle(
     identity_id: str,
-    login: Login,
+    login: "Login",
     wanted: Mapping[str, Grant],
     directory: Directory,
     grants: Grants,
@@ -45,7 +47,7 @@ def settle(
 
 def settle_without_attaching(
     identity_id: str,
-    login: Login,
+    login: "Login",
     applicable: Collection[str],
     directory: Directory,
     grants: Grants,
@@ -87,14 +89,14 @@ def check_not_revoked(issued_at_s: int | None, person: Person) -> None:
         raise Unauthenticated("access was revoked since: log in again")
 
 
-def _find(identity_id: str, login: Login, directory: Directory) -> Person:
+def _find(identity_id: str, login: "Login", directory: Directory) -> Person:
     found = directory.find(identity_id)
     person = found or Person(identity_id, login.user or identity_id)
     check_not_revoked(login.issued_at_s, person)
     return person
 
 
-def _after(person: Person, login: Login) -> Person:
+def _after(person: Person, login: "Login") -> Person:
     user = login.user or person.user
     return replace(person, user=user, groups=login.groups, is_revoked=False)
 

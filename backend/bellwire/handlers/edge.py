@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # a handler imports what it uses, and no more: it starts with
     from bellwire.identity_ports import Identities, PresenceStore
     from bellwire.logins import Logins
     from bellwire.policies import Document, Place
-    from bellwire.ports import Appends, UpdateLog
+    from bellwire.ports import Appends, Reads
     from bellwire.revocation import Bouncer
     from bellwire.sessions import Membership
 
@@ -64,7 +64,7 @@ class Deployment:
     """
 
     place: "Place"
-    log: "UpdateLog"
+    log: "Reads"
     appends: "Appends"
     fan_out: "FanOut"
     identities: "Identities"

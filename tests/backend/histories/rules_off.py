@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from backend.histories.dynamodb_history import Mood
-from bellwire.aws import append_plan, continuity, dynamodb_append, dynamodb_log
+from bellwire.aws import append_plan, continuity, dynamodb_append, dynamodb_reads
 from bellwire.aws.append_plan import Landed, Moment, Refused, Tail, Write
 from bellwire.aws.dynamodb_append import Appender
 from bellwire.aws.dynamodb_log import DynamoDbLog
@@ -196,7 +196,7 @@ def state_before_mark(patch: Patch) -> None:
             if head is None:
                 return Snapshot(ORIGIN, {})
             run, epoch = self._unfolded(channel, head)
-        position = Position(head.epoch, dynamodb_log._folded_seq(head))
+        position = Position(head.epoch, dynamodb_reads._folded_seq(head))
         return Snapshot(Position(epoch, run[-1].seq) if run else position, fold(state, run))
 
     patch.setattr(DynamoDbLog, "snapshot", snapshot)
@@ -218,12 +218,12 @@ def newest_writer_wins(patch: Patch) -> None:
 
 def fold_over_holes(patch: Patch) -> None:
     """The state is folded on past missing numbers."""
-    patch.setattr(dynamodb_log, "_follows", lambda *_: True)
+    patch.setattr(dynamodb_reads, "_follows", lambda *_: True)
 
 
 def fold_over_a_hole_at_the_mark(patch: Patch) -> None:
     """A number missing right after the mark counts as expired, even if the next is young."""
-    patch.setattr(dynamodb_log, "SETTLED_MS", 0)
+    patch.setattr(dynamodb_reads, "SETTLED_MS", 0)
 
 
 def read_over_holes(patch: Patch) -> None:
