@@ -16,7 +16,8 @@ from backend.doubles import KeepingBroker
 from bellwire.bearers import POOL_ISSUER, Bearers
 from bellwire.errors import TooMany, Unauthenticated
 from bellwire.fanout import InlineFanOut
-from bellwire.handlers.edge import Deployment, Members, answer
+from bellwire.handlers.assembled import AssembledDeployment, AssembledMembers
+from bellwire.handlers.edge import answer
 from bellwire.handlers.poll import handle_poll, handle_signed_poll
 from bellwire.handlers.session import handle_session
 from bellwire.identity_ports import Credentials
@@ -111,8 +112,8 @@ class Club:
         return self.clock.now_ms / 1000
 
     @property
-    def deployment(self) -> Deployment:
-        return Deployment(
+    def deployment(self) -> AssembledDeployment:
+        return AssembledDeployment(
             place=PLACE,
             log=self.log,
             appends=self.log,
@@ -124,7 +125,7 @@ class Club:
             now_s=self.now_s,
         )
 
-    def _members(self) -> Members:
+    def _members(self) -> AssembledMembers:
         made_of = Membership(
             place=PLACE,
             identities=self.pool,
@@ -150,7 +151,7 @@ class Club:
             "graph.facebook.com": Provider(),
         }
         presence = SqlPresence(self.engine)
-        return Members(
+        return AssembledMembers(
             Logins(own, foreign), made_of, bouncer, POOL_ID, presence, frozenset({"group"})
         )
 

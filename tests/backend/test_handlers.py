@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from backend.doubles import KeepingBroker, OneGuest
 from bellwire.errors import BellwireError, TooMany
 from bellwire.fanout import InlineFanOut
+from bellwire.handlers.assembled import AssembledDeployment
 from bellwire.handlers.config import handle_config
-from bellwire.handlers.edge import Deployment, answer
+from bellwire.handlers.edge import answer
 from bellwire.handlers.poll import handle_poll
 from bellwire.handlers.publish import handle_publish
 from bellwire.handlers.session import handle_session
@@ -24,8 +25,8 @@ PLACE = Place("us-east-1", "000000000000", "dev")
 
 
 @pytest.fixture
-def deployment(sql_log: SqlLog) -> Deployment:
-    return Deployment(
+def deployment(sql_log: SqlLog) -> AssembledDeployment:
+    return AssembledDeployment(
         place=PLACE,
         log=sql_log,
         appends=sql_log,
@@ -38,7 +39,7 @@ def deployment(sql_log: SqlLog) -> Deployment:
 
 def call(
     handle: Any,
-    deployment: Deployment,
+    deployment: AssembledDeployment,
     body: Any = None,
     query: str = "",
     **headers: str,
@@ -55,17 +56,17 @@ def code_of(result: tuple[int, Any, dict[str, str]]) -> tuple[int, str]:
     return result[0], result[1]["error"]["code"]
 
 
-def publish(deployment: Deployment, *updates: Any) -> Any:
+def publish(deployment: AssembledDeployment, *updates: Any) -> Any:
     status, content, _ = call(handle_publish, deployment, {"updates": list(updates)})
     assert status == 200
     return content["results"]
 
 
-def test_config_is_what_the_deployment_says(deployment: Deployment) -> None:
+def test_config_is_what_the_deployment_says(deployment: AssembledDeployment) -> None:
     assert call(handle_config, deployment)[:2] == (200, {"v": 1, "stage": "dev"})
 
 
-def test_publish_answers_one_result_each(deployment: Deployment) -> None:
+def test_publish_answers_one_result_each(deployment: AssembledDeployment) -> None:
     results = publish(
         deployment,
         {"channel": "public/a", "op": "event", "data": None},
@@ -107,12 +108,12 @@ def test_publish_answers_one_result_each(deployment: Deployment) -> None:
     ],
 )
 def test_a_publish_that_cannot_be_read_is_refused(
-    deployment: Deployment, body: Any, expected: tuple[int, str]
+    deployment: AssembledDeployment, body: Any, expected: tuple[int, str]
 ) -> None:
     assert code_of(call(handle_publish, deployment, body)) == expected
 
 
-def test_a_body_may_come_in_base64(deployment: Deployment) -> None:
+def test_a_body_may_come_in_base64(deployment: AssembledDeployment) -> None:
     body = b'{"updates":[{"channel":"public/a","op":"event","data":"\xc3\xa9"}]}'
     event = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
     assert json.loads(answer(handle_publish, event, deployment)["body"])["results"][0]["seq"] == 1
@@ -120,7 +121,7 @@ def test_a_body_may_come_in_base64(deployment: Deployment) -> None:
     assert answer(handle_publish, broken, deployment)["statusCode"] == 400
 
 
-def test_poll_answers_and_goes_on_from_its_cursor(deployment: Deployment) -> None:
+def test_poll_answers_and_goes_on_from_its_cursor(deployment: AssembledDeployment) -> None:
     publish(deployment, {"channel": "public/a", "op": "set", "key": "k", "data": 1})
     status, first, headers = call(handle_poll, deployment, query="channels=public/b,public/a")
     assert status == 200
@@ -134,7 +135,7 @@ def test_poll_answers_and_goes_on_from_its_cursor(deployment: Deployment) -> Non
     assert (part["f"], part["l"], part["recovered"], part["u"][0]["d"]) == (1, 2, True, "new")
 
 
-def test_an_unchanged_answer_is_304(deployment: Deployment) -> None:
+def test_an_unchanged_answer_is_304(deployment: AssembledDeployment) -> None:
     _, _, headers = call(handle_poll, deployment, query="channels=public/a")
     etag = headers["etag"]
     for named in (etag, f"W/{etag}", f'"other", {etag}', "*"):
@@ -171,24 +172,24 @@ def test_an_unchanged_answer_is_304(deployment: Deployment) -> None:
     ],
 )
 def test_a_poll_that_cannot_be_answered_is_refused(
-    deployment: Deployment, query: str, expected: tuple[int, str]
+    deployment: AssembledDeployment, query: str, expected: tuple[int, str]
 ) -> None:
     result = call(handle_poll, deployment, query=query)
     assert code_of(result) == expected
     assert result[2]["cache-control"] == "no-store"
 
 
-def test_a_refusal_names_its_channel_as_it_was_asked_for(deployment: Deployment) -> None:
+def test_a_refusal_names_its_channel_as_it_was_asked_for(deployment: AssembledDeployment) -> None:
     _, content, _ = call(handle_poll, deployment, query="channels=public/a,user/me/inbox")
     assert content["error"]["channel"] == "user/me/inbox"
 
 
-def test_where_guests_are_off_nobody_polls(deployment: Deployment) -> None:
+def test_where_guests_are_off_nobody_polls(deployment: AssembledDeployment) -> None:
     closed = replace(deployment, guest_role=None)
     assert code_of(call(handle_poll, closed, query="channels=public/a")) == (403, "not_allowed")
 
 
-def test_a_guests_session_comes_with_credentials_if_asked(deployment: Deployment) -> None:
+def test_a_guests_session_comes_with_credentials_if_asked(deployment: AssembledDeployment) -> None:
     status, plain, headers = call(handle_session, deployment)
     assert (status, headers["cache-control"]) == (200, "no-store")
     assert plain == {
@@ -206,7 +207,7 @@ def test_a_guests_session_comes_with_credentials_if_asked(deployment: Deployment
     }
 
 
-def test_a_session_that_cannot_be_is_refused(deployment: Deployment) -> None:
+def test_a_session_that_cannot_be_is_refused(deployment: AssembledDeployment) -> None:
     closed = replace(deployment, guest_role=None)
     assert code_of(call(handle_session, closed)) == (403, "not_allowed")
     full = replace(deployment, identities=OneGuest(is_full=True))
@@ -219,7 +220,7 @@ def test_a_session_that_cannot_be_is_refused(deployment: Deployment) -> None:
 
 
 def test_an_error_nobody_foresaw_is_internal_and_keeps_its_secret(
-    deployment: Deployment, caplog: pytest.LogCaptureFixture
+    deployment: AssembledDeployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> Any:
         raise RuntimeError("the password is hunter2")
@@ -230,7 +231,7 @@ def test_an_error_nobody_foresaw_is_internal_and_keeps_its_secret(
     assert "hunter2" in caplog.text
 
 
-def test_too_many_says_when_to_come_back(deployment: Deployment) -> None:
+def test_too_many_says_when_to_come_back(deployment: AssembledDeployment) -> None:
     def refuse(*_: object) -> Any:
         raise TooMany("slow down", retry_after_s=7)
 
@@ -268,7 +269,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 @given(body=st.one_of(st.text(), json_values.map(json.dumps)), query=st.text())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_garbage_is_refused_and_changes_nothing(
-    deployment: Deployment, body: str, query: str
+    deployment: AssembledDeployment, body: str, query: str
 ) -> None:
     before = deployment.log.tail("public/a")
     for handle in (handle_publish, handle_poll, handle_session):

@@ -3,10 +3,8 @@
 import base64
 import binascii
 import logging
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from bellwire.errors import (
@@ -39,50 +37,65 @@ Handle = Callable[[Event, "Deployment"], Response]
 MAX_BODY_BYTES: Final = 1_048_576  # protocol §1
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Protocol):
     """What the handlers work with where people can log in.
 
     `pool_id` is the identity pool whose signatures count; `presence_namespaces` are those in which
     it may be asked who is there, e.g. `{"group", "user"}`.
     """
 
-    logins: "Logins"
-    made_of: "Membership"
-    bouncer: "Bouncer"
-    pool_id: str
-    presence: "PresenceStore"
-    presence_namespaces: frozenset[str]
+    @property
+    def logins(self) -> "Logins": ...
+    @property
+    def made_of(self) -> "Membership": ...
+    @property
+    def bouncer(self) -> "Bouncer": ...
+    @property
+    def pool_id(self) -> str: ...
+    @property
+    def presence(self) -> "PresenceStore": ...
+    @property
+    def presence_namespaces(self) -> frozenset[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Protocol):
     """What the handlers work with in one place: the ports, and what the deployment decided.
 
     `guest_role` is None where guests are switched off, `members` where nobody can log in; `now_s`
     is the wall clock, in s since 1970.
     """
 
-    place: "Place"
-    log: "Reads"
-    appends: "Appends"
-    fan_out: "FanOut"
-    identities: "Identities"
-    guest_role: "Document | None"
-    config: Mapping[str, Json]
-    poll_after_ms: int = 2_000
-    members: Members | None = None
-    now_s: Callable[[], float] = time.time
+    @property
+    def place(self) -> "Place": ...
+    @property
+    def log(self) -> "Reads": ...
+    @property
+    def appends(self) -> "Appends": ...
+    @property
+    def fan_out(self) -> "FanOut": ...
+    @property
+    def identities(self) -> "Identities": ...
+    @property
+    def guest_role(self) -> "Document | None": ...
+    @property
+    def config(self) -> Mapping[str, Json]: ...
+    @property
+    def poll_after_ms(self) -> int: ...
+    @property
+    def members(self) -> Members | None: ...
+    @property
+    def now_s(self) -> Callable[[], float]: ...
 
-    def require_members(self) -> Members:
-        """Return what serves people who have logged in.
 
-        Raises:
-            NotFound: nobody can log in here.
-        """
-        if self.members is None:
-            raise NotFound("no login is configured here")
-        return self.members
+def require_members(deployment: Deployment) -> Members:
+    """Return what serves people who have logged in.
+
+    Raises:
+        NotFound: nobody can log in here.
+    """
+    if deployment.members is None:
+        raise NotFound("no login is configured here")
+    return deployment.members
 
 
 def answer(handle: Handle, event: Event, deployment: Deployment) -> Response:

@@ -4,7 +4,14 @@ Whoever calls these has been found entitled to: by IAM on AWS, by the front in o
 """
 
 from bellwire.errors import Malformed
-from bellwire.handlers.edge import Deployment, Event, Response, json_object, json_response
+from bellwire.handlers.edge import (
+    Deployment,
+    Event,
+    Response,
+    json_object,
+    json_response,
+    require_members,
+)
 from bellwire.logins import check_user
 from bellwire.revocation import kick
 from bellwire.sessions import find_user
@@ -12,7 +19,7 @@ from bellwire.sessions import find_user
 
 def handle_user(event: Event, deployment: Deployment) -> Response:
     """Take `{"user": "alice"}`, answer `{"identity_id": "us-east-1:…"}`, made if it was not."""
-    made_of = deployment.require_members().made_of
+    made_of = require_members(deployment).made_of
     user = check_user(_user_of(event))
     return json_response(
         200, {"identity_id": find_user(user, made_of.identities, made_of.directory)}
@@ -25,7 +32,7 @@ def handle_kick(event: Event, deployment: Deployment) -> Response:
     `revoked_before` is in s since 1970: every token that is older is refused. `known` is false for
     a name that nobody has come by yet; it may be misspelt.
     """
-    kicked = kick(_user_of(event), deployment.require_members().bouncer)
+    kicked = kick(_user_of(event), require_members(deployment).bouncer)
     return json_response(
         200,
         {

@@ -21,6 +21,7 @@ from bellwire.handlers.edge import (
     header_of,
     json_response,
     query_of,
+    require_members,
 )
 from bellwire.policies import Place
 from bellwire.polling import DEFAULT_LIMIT, Ask, poll
@@ -44,7 +45,7 @@ def handle_poll(event: Event, deployment: Deployment) -> Response:
 
 def handle_signed_poll(event: Event, deployment: Deployment) -> Response:
     """Answer the same to who has signed with credentials of the identity pool; see `edge`."""
-    reader = _signer_of(event, deployment.require_members(), deployment.place)
+    reader = _signer_of(event, require_members(deployment), deployment.place)
     return _answer(event, deployment, reader, may_be_shared=False)
 
 

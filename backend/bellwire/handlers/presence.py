@@ -7,7 +7,14 @@ from typing import Final
 from bellwire import access
 from bellwire.channels import check_channel, resolve_me
 from bellwire.errors import Malformed, NotAllowed
-from bellwire.handlers.edge import Deployment, Event, Response, json_response, query_of
+from bellwire.handlers.edge import (
+    Deployment,
+    Event,
+    Response,
+    json_response,
+    query_of,
+    require_members,
+)
 from bellwire.handlers.poll import reader_of
 from bellwire.identity_ports import Directory, PresenceStore
 from bellwire.presence import LookUp, present_on
@@ -18,7 +25,7 @@ _PRIVATE: Final = {"cache-control": "private, no-store"}
 
 def handle_presence(event: Event, deployment: Deployment) -> Response:
     """Answer who is on a channel to who may read it. Raises as `answer_presence`."""
-    members, reader = deployment.require_members(), reader_of(event, deployment)
+    members, reader = require_members(deployment), reader_of(event, deployment)
     return answer_presence(
         event,
         store=members.presence,

@@ -20,7 +20,7 @@ from bellwire.aws.sts import StsNarrowing
 from bellwire.bearers import Bearers
 from bellwire.fanout import FanOut
 from bellwire.grouping import GroupingAppends
-from bellwire.handlers.edge import Deployment, Members
+from bellwire.handlers.assembled import AssembledDeployment, AssembledMembers
 from bellwire.jwks import JwksKeys, fetch_from
 from bellwire.logins import Logins, Provider
 from bellwire.policies import load_policy
@@ -93,7 +93,7 @@ def make_broker(clients: Clients) -> IotBroker:
     return IotBroker(clients.as_role("publisher_role", "iot-data"))
 
 
-def make_deployment(parts: Parts) -> Deployment:
+def make_deployment(parts: Parts) -> AssembledDeployment:
     """Put the deployment together."""
     stand_in, pool = parts.clients.stand_in, parts.pool
     has_guests = pool.unauthenticated_role is not None
@@ -104,7 +104,7 @@ def make_deployment(parts: Parts) -> Deployment:
         developer_provider=pool.developer_provider,
         now_s=time.time,
     )
-    return Deployment(
+    return AssembledDeployment(
         place=PLACE,
         log=parts.log,
         appends=GroupingAppends(parts.log),
@@ -129,7 +129,7 @@ def make_deployment(parts: Parts) -> Deployment:
     )
 
 
-def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
+def _make_members(parts: Parts, identities: CognitoIdentities) -> AssembledMembers:
     stand_in, clients = parts.clients.stand_in, parts.clients
     control_plane: IoTClient = clients.as_role("session_role", "iot", attempts=1)
     made_of = Membership(
@@ -167,6 +167,6 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> Members:
     )
     providers = {name: Provider(provider.issuer) for name, provider in parts.pool.providers.items()}
     logins = Logins(parts.login.rules, providers)
-    return Members(
+    return AssembledMembers(
         logins, made_of, bouncer, stand_in.identity_pool_id, presence, frozenset(PRESENCE)
     )
