@@ -4,8 +4,9 @@ A member's is the pool's own OpenID token. That of a narrowed session is ours, s
 would open everything that its owner may read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from bellwire.errors import Unauthenticated
@@ -41,7 +42,7 @@ class Bearers:
         *,
         pool_id: str,
         pool_keys: Keys,
-        secret: bytes,
+        secret: Callable[[], bytes],
         stage: str,
         developer_provider: str | None = None,
     ) -> None:
@@ -51,13 +52,12 @@ class Bearers:
             pool_keys: those of the identity pool.
             developer_provider: who has to have vouched for a member, so that no provider's login
                 makes a bearer past `POST /v1/session`; None: it is not looked at.
-            secret: our own, 32 bytes at least.
+            secret: returns our own, 32 bytes at least; asked when the first token of ours comes.
         """
         self._pool_keys = pool_keys
         self._developer_provider = developer_provider
         self._pool_tokens = Expected(POOL_ISSUER, pool_id)
-        self._secret = secret
-        self._own_keys = SharedSecret(secret)
+        self._secret = cache(secret)
         self._own_tokens = Expected(
             "bellwire", f"bellwire/{stage}", ("exp", "iat", "sub", "channels"), leeway_s=0
         )
@@ -70,7 +70,7 @@ class Bearers:
             Upstream: the pool's keys could not be fetched.
         """
         if read_header(token).get("alg") in SYMMETRIC:
-            claims = verify(token, self._own_keys, self._own_tokens, now_s)
+            claims = verify(token, SharedSecret(self._secret()), self._own_tokens, now_s)
             channels = tuple(str(channel) for channel in claims["channels"])
             return Bearer(str(claims["sub"]), read_issue_time(claims), channels)
         claims = verify(token, self._pool_keys, self._pool_tokens, now_s)
@@ -92,7 +92,7 @@ class Bearers:
             "exp": issued_at_s + lifetime_s,
             "channels": list(channels),
         }
-        return sign(claims, self._secret)
+        return sign(claims, self._secret())
 
 
 def has_logged_in(methods: object) -> bool:

@@ -44,6 +44,13 @@ class FanOut(Protocol):
         ...
 
 
+class StreamFanOut:
+    """Leaves pushing to the log's stream, which rings a doorbell for each append."""
+
+    def push(self, channel: str, drafts: Sequence[Draft], receipts: Sequence[Receipt]) -> None:
+        """See `FanOut.push`."""
+
+
 class InlineFanOut:
     """Pushes in the publisher's own process, and collects how far, for `flush` to write down.
 

@@ -133,7 +133,7 @@ class Club:
             open_grants=lambda: self.grants,
             narrowing=self.narrowings,
             bearers=Bearers(
-                pool_id=POOL_ID, pool_keys=PoolKeys(), secret=BEARER_SECRET, stage="dev"
+                pool_id=POOL_ID, pool_keys=PoolKeys(), secret=lambda: BEARER_SECRET, stage="dev"
             ),
         )
         bouncer = Bouncer(

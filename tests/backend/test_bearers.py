@@ -23,7 +23,7 @@ CHANNELS = ["group/red/room", "public/a"]
 
 
 def bearers(*, secret: bytes = SECRET, stage: str = "dev", pool_id: str = POOL_ID) -> Bearers:
-    return Bearers(pool_id=pool_id, pool_keys=PoolKeys(), secret=secret, stage=stage)
+    return Bearers(pool_id=pool_id, pool_keys=PoolKeys(), secret=lambda: secret, stage=stage)
 
 
 def pool_token(**claims: Any) -> str:

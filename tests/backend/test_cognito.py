@@ -151,7 +151,9 @@ def test_a_narrowed_bearer_gets_no_credentials(cloud: Cloud) -> None:
     keys = JwksKeys(
         fetch_from(f"{cloud.stand_in.aws_url}/.well-known/jwks_uri"), cloud.clock.monotonic_s
     )
-    bearers = Bearers(pool_id=cloud.pool_id, pool_keys=keys, secret=BEARER_SECRET, stage="dev")
+    bearers = Bearers(
+        pool_id=cloud.pool_id, pool_keys=keys, secret=lambda: BEARER_SECRET, stage="dev"
+    )
     now_s = int(cloud.clock.wall_s())
     assert bearers.read(alice.token, now_s).identity_id == alice.identity_id
     narrow = bearers.sign(alice.identity_id, ["public/a"], issued_at_s=now_s, lifetime_s=900)

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bellwire.bearers import Bearers
 from bellwire.fanout import FanOut
-from bellwire.identity_ports import Identities, PresenceStore
+from bellwire.identity_ports import Directory, Identities, PresenceStore
 from bellwire.logins import Logins
 from bellwire.policies import Document, Place
 from bellwire.ports import Appends, Reads
@@ -27,6 +28,16 @@ class AssembledMembers:
     pool_id: str
     presence: PresenceStore
     presence_namespaces: frozenset[str]
+
+    @property
+    def bearers(self) -> Bearers:
+        """See `edge.Members`."""
+        return self.made_of.bearers
+
+    @property
+    def directory(self) -> Directory:
+        """See `edge.Members`."""
+        return self.made_of.directory
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from bellwire.errors import (
 from bellwire.wire_json import Json, decode_json, encode_json
 
 if TYPE_CHECKING:  # a handler imports what it uses, and no more: it starts with every new function
+    from bellwire.bearers import Bearers
     from bellwire.fanout import FanOut
-    from bellwire.identity_ports import Identities, PresenceStore
+    from bellwire.identity_ports import Directory, Identities, PresenceStore
     from bellwire.logins import Logins
     from bellwire.policies import Document, Place
     from bellwire.ports import Appends, Reads
@@ -48,6 +49,10 @@ class Members(Protocol):
     def logins(self) -> "Logins": ...
     @property
     def made_of(self) -> "Membership": ...
+    @property
+    def bearers(self) -> "Bearers": ...
+    @property
+    def directory(self) -> "Directory": ...
     @property
     def bouncer(self) -> "Bouncer": ...
     @property

@@ -19,11 +19,8 @@ from bellwire.sessions import find_user
 
 def handle_user(event: Event, deployment: Deployment) -> Response:
     """Take `{"user": "alice"}`, answer `{"identity_id": "us-east-1:…"}`, made if it was not."""
-    made_of = require_members(deployment).made_of
-    user = check_user(_user_of(event))
-    return json_response(
-        200, {"identity_id": find_user(user, made_of.identities, made_of.directory)}
-    )
+    directory, user = require_members(deployment).directory, check_user(_user_of(event))
+    return json_response(200, {"identity_id": find_user(user, deployment.identities, directory)})
 
 
 def handle_kick(event: Event, deployment: Deployment) -> Response:

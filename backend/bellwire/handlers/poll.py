@@ -8,7 +8,6 @@ from typing import Final
 
 from bellwire.access import Reader, guest, may_read
 from bellwire.answers import encode_answer
-from bellwire.bearers import has_logged_in
 from bellwire.channels import check_channel, is_public
 from bellwire.cursors import MAX_CHANNELS, decode_cursor
 from bellwire.errors import Malformed, NotAllowed, Unauthenticated
@@ -25,7 +24,6 @@ from bellwire.handlers.edge import (
 )
 from bellwire.policies import Place
 from bellwire.polling import DEFAULT_LIMIT, Ask, poll
-from bellwire.readers import reader_of_bearer, reader_of_identity
 from bellwire.updates import Position
 from bellwire.wire_json import encode_json
 
@@ -60,13 +58,17 @@ def reader_of(event: Event, deployment: Deployment) -> Reader:
         return guest(deployment.guest_role)
     if deployment.members is None:
         raise Unauthenticated("no login is configured here: poll public channels without one")
-    made_of = deployment.members.made_of
-    bearer = made_of.bearers.read(token, deployment.now_s())
-    return reader_of_bearer(bearer, made_of.directory, deployment.place)
+    from bellwire.readers import reader_of_bearer  # noqa: PLC0415 - most polls start without
+
+    bearer = deployment.members.bearers.read(token, deployment.now_s())
+    return reader_of_bearer(bearer, deployment.members.directory, deployment.place)
 
 
 def _signer_of(event: Event, members: Members, place: Place) -> Reader:
     """Source: API Gateway guide, HTTP API, payload format 2.0, `authorizer.iam`."""
+    from bellwire.bearers import has_logged_in  # noqa: PLC0415 - most polls start without
+    from bellwire.readers import reader_of_identity  # noqa: PLC0415 - as above
+
     match event.get("requestContext"):
         case {
             "authorizer": {
@@ -79,7 +81,7 @@ def _signer_of(event: Event, members: Members, place: Place) -> Reader:
                 }
             }
         } if has_logged_in(methods):
-            return reader_of_identity(identity_id, members.made_of.directory, place)
+            return reader_of_identity(identity_id, members.directory, place)
     raise NotAllowed("expected the credentials of somebody who has logged in to sign a poll")
 
 

@@ -29,7 +29,7 @@ def handle_presence(event: Event, deployment: Deployment) -> Response:
     return answer_presence(
         event,
         store=members.presence,
-        directory=members.made_of.directory,
+        directory=members.directory,
         may_read=lambda channel: access.may_read(reader, channel, deployment.place),
         resolve=lambda name: resolve_me(name, reader.identity_id),
         namespaces=members.presence_namespaces,

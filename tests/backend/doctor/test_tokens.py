@@ -11,7 +11,7 @@ from bellwire.json_web_tokens import SharedSecret, read_unverified
 
 SECRET = b"s" * 32
 BEARERS = Bearers(
-    pool_id="us-east-1:pool", pool_keys=SharedSecret(SECRET), secret=SECRET, stage="dev"
+    pool_id="us-east-1:pool", pool_keys=SharedSecret(SECRET), secret=lambda: SECRET, stage="dev"
 )
 
 

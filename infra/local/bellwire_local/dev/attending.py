@@ -20,7 +20,7 @@ def lifecycle_rule(members: Members, threads: Executor) -> TopicRule:
         handle_lifecycle(
             json.loads(payload),
             store=members.presence,
-            directory=members.made_of.directory,
+            directory=members.directory,
             connections=members.bouncer.connections,
             stage=STAGE,
             now_ms=now_ms,

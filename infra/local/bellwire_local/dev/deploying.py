@@ -149,7 +149,7 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> AssembledMembe
         bearers=Bearers(
             pool_id=stand_in.identity_pool_id,
             pool_keys=JwksKeys(fetch_from(stand_in.aws_url + JWKS_PATH), time.monotonic),
-            secret=parts.login.bearer_secret,
+            secret=lambda: parts.login.bearer_secret,
             stage=STAGE,
             developer_provider=parts.pool.developer_provider,
         ),

@@ -124,7 +124,7 @@ def membership(stand_in: StandIn, tmp_path: Path) -> Membership:
         bearers=Bearers(
             pool_id=stand_in.identity_pool_id,
             pool_keys=JwksKeys(fetch_from(f"{stand_in.aws_url}/unused"), time.monotonic),
-            secret=b"s" * 32,
+            secret=lambda: b"s" * 32,
             stage="prod",
         ),
     )
