@@ -10,7 +10,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak fuzz format lock clean
+.PHONY: help demo test check bench soak fuzz format lock template clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +52,11 @@ lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header pyproject.toml --extra lambda --extra local --extra postgres \
 		--group build --group dev -o requirements/develop.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header pyproject.toml --extra lambda -o requirements/lambda.lock
+
+template: .installed-develop ## write infra/aws/template.yaml anew
+	PYTHONPATH=infra/aws $(BIN)/python -m bellwire_stack > infra/aws/template.yaml
 
 clean: ## remove whatever the targets above made
 	rm -rf $(VENV) node_modules tests/node_modules browser_client/dist .fuzz .installed-*
