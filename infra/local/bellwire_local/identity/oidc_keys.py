@@ -4,7 +4,6 @@ Sources: https://openid.net/specs/openid-connect-discovery-1_0.html, RFC 7517.
 """
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -14,23 +13,26 @@ from typing import Any
 import jwt
 import urllib3
 
+from bellwire_local.identity.fetching import (
+    FETCH_WAIT_S,
+    ProviderUnreachable,
+    fetch,
+    read_object,
+)
 from bellwire_local.identity.oidc_tokens import ALGORITHMS, KeyFinder, SigningKey
 from bellwire_local.identity.refusals import CognitoRefusal
 
 logger = logging.getLogger(__name__)
 
-# Ours: how AWS fetches and keeps keys is not documented.
-FETCH_WAIT_S = 5.0
-"""How long discovery and keys may take together."""
+# Ours: how AWS keeps keys is not documented.
 GOOD_FOR_S = 3600.0
 RETRY_AFTER_S = 2.0
 """How soon an issuer is asked again that did not answer, or for a key it did not have."""
-LONGEST_ANSWER_BYTES = 262_144
 
 _PREFIXES = {"RSA": "RS", "EC": "ES"}
 
 Fetch = Callable[[str], Mapping[str, SigningKey]]
-"""Issuer → its keys by key id; raises IssuerUnreachable. May block: runs in a thread."""
+"""Issuer → its keys by key id; raises ProviderUnreachable. May block: runs in a thread."""
 
 
 class KeysWanted(Exception):
@@ -39,10 +41,6 @@ class KeysWanted(Exception):
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
         super().__init__(issuer)
-
-
-class IssuerUnreachable(Exception):
-    """The issuer did not give us its keys; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class ProviderKeys:
         fault, keys = None, dict[str, SigningKey]()
         try:
             keys.update(await asyncio.to_thread(self._fetch, issuer))
-        except IssuerUnreachable as error:
+        except ProviderUnreachable as error:
             fault = f"The keys of {issuer} cannot be fetched: {error}"
             logger.warning("%s", fault)
         self._fetched[issuer] = _Fetched(keys, self._clock_s(), fault)
@@ -105,7 +103,7 @@ def fetch_keys(issuer: str) -> Mapping[str, SigningKey]:
     """Fetch an issuer's keys over HTTP; blocks for FETCH_WAIT_S at most.
 
     Raises:
-        IssuerUnreachable: it does not answer in time, or not with keys.
+        ProviderUnreachable: it does not answer in time, or not with keys.
     """
     deadline_s = time.monotonic() + FETCH_WAIT_S
     with urllib3.PoolManager(retries=False) as pool:
@@ -122,15 +120,15 @@ def read_key_address(issuer: str, configuration: Mapping[str, object]) -> str:
     Source: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
 
     Raises:
-        IssuerUnreachable: it is another issuer's, or names no address of that kind.
+        ProviderUnreachable: it is another issuer's, or names no address of that kind.
     """
     named, address = configuration.get("issuer"), configuration.get("jwks_uri")
     if named != issuer:
-        raise IssuerUnreachable(f"its configuration says {named!r:.200}; {issuer!r} is expected")
+        raise ProviderUnreachable(f"its configuration says {named!r:.200}; {issuer!r} is expected")
     schemes = ("https://",) if issuer.lower().startswith("https://") else ("https://", "http://")
     if not isinstance(address, str) or not address.startswith(schemes):
         expected = " or ".join(f"{scheme}…" for scheme in schemes)
-        raise IssuerUnreachable(f"its jwks_uri is {address!r:.200}; {expected} is expected")
+        raise ProviderUnreachable(f"its jwks_uri is {address!r:.200}; {expected} is expected")
     return address
 
 
@@ -167,28 +165,7 @@ def _pick(keys: Mapping[str, SigningKey], key_id: str | None) -> SigningKey | No
 
 
 def _fetch_json(pool: urllib3.PoolManager, url: str, deadline_s: float) -> Mapping[str, Any]:
-    try:
-        content = json.loads(_fetch(pool, url, deadline_s))
-    except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:
-        raise IssuerUnreachable(f"{url}: {error}") from error
-    if not isinstance(content, dict):
-        raise IssuerUnreachable(f"{url} is not a JSON object")
-    return content
-
-
-def _fetch(pool: urllib3.PoolManager, url: str, deadline_s: float) -> bytes:
-    wait_s = max(0.01, deadline_s - time.monotonic())
-    answer = pool.request(
-        "GET", url, preload_content=False, redirect=False, timeout=urllib3.Timeout(wait_s)
-    )
-    received = b""
-    try:
-        if answer.status != 200:
-            raise IssuerUnreachable(f"{url} answers {answer.status}")
-        while piece := answer.read1(65_536):
-            received += piece
-            if len(received) > LONGEST_ANSWER_BYTES or time.monotonic() > deadline_s:
-                raise IssuerUnreachable(f"{url} is too long or too slow")
-    finally:
-        answer.close()
-    return received
+    status, body = fetch(pool, url, deadline_s)
+    if status != 200:
+        raise ProviderUnreachable(f"{url} answers {status}")
+    return read_object(url, body)

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from bellwire_local.accounts import Provider
-from bellwire_local.identity.oidc_keys import IssuerUnreachable, read_key_address
+from bellwire_local.identity.fetching import ProviderUnreachable
+from bellwire_local.identity.oidc_keys import read_key_address
 from bellwire_local.stand_in import StandInSettings
 from infra.local.identity.conftest import DEVELOPER, SETTINGS, Cloud, MakeCloud
 from infra.local.identity.oidc_issuer import AUDIENCE, Issuer, jwk_of, make_key, running_issuer
@@ -328,7 +329,7 @@ def test_keys_of_an_issuer_at_https_come_over_https(
     if is_taken:
         assert read_key_address(issuer_url, configuration) == address
         return
-    with pytest.raises(IssuerUnreachable, match=r"its jwks_uri is .*; https://… "):
+    with pytest.raises(ProviderUnreachable, match=r"its jwks_uri is .*; https://… "):
         read_key_address(issuer_url, configuration)
 
 
