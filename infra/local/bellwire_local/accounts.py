@@ -40,7 +40,9 @@ class PoolSettings:
 
     `providers` maps a key of `Logins` to the issuer's URL, at which
     `/.well-known/openid-configuration` answers, and to the audience (client id) expected:
-    `{"accounts.google.com": Provider("https://accounts.google.com", ("123.apps…",))}`.
+    `{"accounts.google.com": Provider("https://accounts.google.com", ("123.apps…",))}`; or, where
+    tokens are opaque, to where their owner is told:
+    `{"graph.facebook.com": OpaqueProvider("https://graph.facebook.com/me")}`.
     A role of the pool that brings no trust policy has the one that Cognito's console writes.
     `developer_tokens_need_classic_flow`: whether STS refuses tokens of
     GetOpenIdTokenForDeveloperIdentity too when the classic flow is off; AWS documents neither.
@@ -54,7 +56,7 @@ class PoolSettings:
     unauthenticated_role: str | None = "guest_role"
     authenticated_role: str | None = None
     developer_provider: str | None = None
-    providers: Mapping[str, "Provider"] = field(default_factory=dict)
+    providers: Mapping[str, "Provider | OpaqueProvider"] = field(default_factory=dict)
     has_classic_flow: bool = True
     developer_tokens_need_classic_flow: bool = False
     tokens_renew_themselves: bool = False
@@ -81,3 +83,14 @@ class Provider:
 
     issuer: str
     audiences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueProvider:
+    """A provider whose access tokens say nothing themselves, such as Facebook.
+
+    `profile_url` tells whose a token is to whoever has it. For which app the token was given out is
+    not asked, as Cognito does by the provider's own means: it is known to no profile.
+    """
+
+    profile_url: str

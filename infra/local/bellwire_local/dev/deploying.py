@@ -29,7 +29,7 @@ from bellwire.sessions import Membership
 from bellwire.sql.directory import SqlDirectory
 from bellwire.sql.log import SqlLog
 from bellwire.sql.presence import SqlPresence
-from bellwire_local.accounts import PoolSettings
+from bellwire_local.accounts import OpaqueProvider, PoolSettings
 from bellwire_local.dev.login import DevLogin
 from bellwire_local.dev.roles import PLACE
 from bellwire_local.dev.settings import ACCOUNT_ID, REGION, STAGE
@@ -165,7 +165,10 @@ def _make_members(parts: Parts, identities: CognitoIdentities) -> AssembledMembe
         now_s=time.time,
         wait_s=time.sleep,
     )
-    providers = {name: Provider(provider.issuer) for name, provider in parts.pool.providers.items()}
+    providers = {
+        name: Provider(None if isinstance(each, OpaqueProvider) else each.issuer)
+        for name, each in parts.pool.providers.items()
+    }
     logins = Logins(parts.login.rules, providers)
     return AssembledMembers(
         logins, made_of, bouncer, stand_in.identity_pool_id, presence, frozenset(PRESENCE)

@@ -13,11 +13,13 @@ from bellwire_local.identity.credentials import CredentialIssuer
 from bellwire_local.identity.decisions import DecisionLog
 from bellwire_local.identity.discovery import Discovery
 from bellwire_local.identity.identities import GuestIdentities
+from bellwire_local.identity.inquiries import Inquiries
 from bellwire_local.identity.keyring import Keyring
 from bellwire_local.identity.linked_identities import LinkedIdentities
 from bellwire_local.identity.logins import LoginProver
 from bellwire_local.identity.oidc_keys import ProviderKeys, fetch_keys
 from bellwire_local.identity.pool import IdentityPool
+from bellwire_local.identity.profiles import Profiles, fetch_subject
 from bellwire_local.identity.quotas import IdentityQuotas, RateLimiter
 from bellwire_local.identity.roles import Roles
 from bellwire_local.identity.sigv4 import Verifier
@@ -62,7 +64,7 @@ def assemble_identity(
     """
     region, home, pool_id = settings.region, settings.home, settings.pool_id
     tokens = TokenSigner(keyring.signing_key, region, home)
-    keys = ProviderKeys(fetch_keys, clocks.wall_s)
+    inquiries = Inquiries(ProviderKeys(fetch_keys, clocks.wall_s), Profiles(fetch_subject))
     roles = Roles(settings.accounts, home, settings.pool, pool_id, log)
     prover = LoginProver(
         account_id=home,
@@ -70,7 +72,7 @@ def assemble_identity(
         tokens=tokens,
         providers=settings.pool.providers,
         developer_provider=settings.pool.developer_provider,
-        keys=keys,
+        inquiries=inquiries,
     )
     pool = IdentityPool(
         account_id=home,
@@ -92,7 +94,7 @@ def assemble_identity(
             pool,
             region=region,
             verifier=verifier_for(cognito.SERVICE),
-            keys=keys,
+            inquiries=inquiries,
             limiter=RateLimiter(settings.quotas),
             wall_clock_s=clocks.wall_s,
             monotonic_s=clocks.monotonic_s,

@@ -7,10 +7,11 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 
 from bellwire_local.http_messages import Answer, HttpAnswer, HttpRequest
 from bellwire_local.identity.developer import DeveloperIdentities
-from bellwire_local.identity.oidc_keys import KeysWanted, ProviderKeys
+from bellwire_local.identity.inquiries import WANTED, Inquiries, Wanted
 from bellwire_local.identity.parameters import Parameters, read_parameters
 from bellwire_local.identity.pool import IdentityPool, Result
 from bellwire_local.identity.quotas import LOGINS_PER_CALL, RateLimiter
@@ -59,7 +60,7 @@ class CognitoIdentity:
         *,
         region: str,
         verifier: Verifier,
-        keys: ProviderKeys,
+        inquiries: Inquiries,
         limiter: RateLimiter,
         wall_clock_s: Callable[[], float],
         monotonic_s: Callable[[], float],
@@ -67,7 +68,7 @@ class CognitoIdentity:
         self._pool = pool
         self._arn = f"arn:aws:{SERVICE}:{region}:{pool.account_id}:identitypool/{pool.pool_id}"
         self._verifier = verifier
-        self._keys = keys
+        self._inquiries = inquiries
         self._limiter = limiter
         self._wall_clock_s = wall_clock_s
         self._monotonic_s = monotonic_s
@@ -89,7 +90,7 @@ class CognitoIdentity:
     def answer(self, request: HttpRequest) -> Answer:
         """Answer one request to `/`, preflights of browsers included.
 
-        Only a login of an issuer whose keys are not known yet has to wait.
+        Only a login has to wait, of an issuer whose keys are not known yet or with an opaque token.
         """
         if request.method == "OPTIONS":
             return HttpAnswer(200, _PREFLIGHT)
@@ -98,24 +99,25 @@ class CognitoIdentity:
             return self._perform(operation, parameters)
         except CognitoRefusal as refusal:
             return _refuse(refusal)
-        except KeysWanted as wanted:
+        except WANTED as wanted:
             return self._perform_later(operation, parameters, wanted)
 
     def _perform(self, operation: _PoolOperation, parameters: Parameters) -> HttpAnswer:
         return _answer(200, operation(parameters, self._wall_clock_s()))
 
     async def _perform_later(
-        self, operation: _PoolOperation, parameters: Parameters, wanted: KeysWanted
+        self, operation: _PoolOperation, parameters: Parameters, wanted: Wanted
     ) -> HttpAnswer:
-        for _ in range(LOGINS_PER_CALL):  # one issuer for each login at most
-            await self._keys.fetch(wanted.issuer)
-            try:
-                return self._perform(operation, parameters)
-            except CognitoRefusal as refusal:
-                return _refuse(refusal)
-            except KeysWanted as still_wanted:
-                wanted = still_wanted
-        message = f"The keys of {wanted.issuer} are not to be had"
+        async with AsyncExitStack() as known:
+            for _ in range(LOGINS_PER_CALL):  # one provider for each login at most
+                await known.enter_async_context(self._inquiries.made(wanted))
+                try:
+                    return self._perform(operation, parameters)
+                except CognitoRefusal as refusal:
+                    return _refuse(refusal)
+                except WANTED as still_wanted:
+                    wanted = still_wanted
+        message = f"Waited in vain for {wanted}"
         return _refuse(CognitoRefusal("ExternalServiceException", message))
 
     def _admit(self, request: HttpRequest) -> tuple[_PoolOperation, Parameters]:

@@ -1,4 +1,4 @@
-"""The `Logins` of a call, proven: tokens of the pool itself and of OpenID Connect providers.
+"""The `Logins` of a call, proven: the pool's own tokens, and those of providers.
 
 Source of the words: reports of Cognito's answers, and
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
@@ -7,10 +7,11 @@ https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bellwire_local.accounts import Provider
+from bellwire_local.accounts import OpaqueProvider, Provider
+from bellwire_local.identity.inquiries import Inquiries
 from bellwire_local.identity.linked_identities import Login
-from bellwire_local.identity.oidc_keys import ProviderKeys
 from bellwire_local.identity.oidc_tokens import IdTokenRefused, read_id_token
+from bellwire_local.identity.profiles import AccessTokenRefused, Question
 from bellwire_local.identity.refusals import CognitoRefusal, not_authorized
 from bellwire_local.identity.tokens import (
     COGNITO_PROVIDER,
@@ -57,16 +58,16 @@ class LoginProver:
         account_id: str,
         pool_id: str,
         tokens: TokenSigner,
-        providers: Mapping[str, Provider],
+        providers: Mapping[str, Provider | OpaqueProvider],
         developer_provider: str | None,
-        keys: ProviderKeys,
+        inquiries: Inquiries,
     ) -> None:
         self._account_id = account_id
         self._pool_id = pool_id
         self._tokens = tokens
         self._providers = providers
         self._developer_provider = developer_provider
-        self._keys = keys
+        self._inquiries = inquiries
 
     def prove(self, logins: Mapping[str, str], now_s: float) -> Proven:
         """Check every login of a call.
@@ -74,6 +75,7 @@ class LoginProver:
         Raises:
             CognitoRefusal: one of them proves nothing.
             KeysWanted: an issuer's keys have to be fetched first; then ask again.
+            ProfileWanted: likewise, whose an opaque token is.
         """
         if not logins:
             return Proven()
@@ -87,7 +89,7 @@ class LoginProver:
                 own = self._read_own_token(text, now_s)
                 amr.extend(own.amr[1:])
                 continue
-            subject = self._read_id_token(name, text, now_s)
+            subject = self._read_subject(name, text, now_s)
             proven.append(Login(name, subject))
             amr.extend((name, self._describe(name, subject)))
         if own is None:
@@ -125,14 +127,27 @@ class LoginProver:
             start = f"{name}:{self._pool_id}:" if is_developers else self._describe(name, "")
             yield Login(name, described.removeprefix(start))
 
-    def _read_id_token(self, name: str, text: str, now_s: float) -> str:
+    def _read_subject(self, name: str, text: str, now_s: float) -> str:
         provider = self._providers[name]
         try:
-            return read_id_token(text, provider, self._keys.finder(provider.issuer, now_s), now_s)
-        except IdTokenRefused as error:
+            if isinstance(provider, OpaqueProvider):
+                return self._inquiries.profiles.find(Question(provider.profile_url, text))
+            finder = self._inquiries.keys.finder(provider.issuer, now_s)
+            return read_id_token(text, provider, finder, now_s)
+        except (IdTokenRefused, AccessTokenRefused) as error:
             raise _invalid_token(str(error)) from error
 
     def _describe(self, name: str, subject: str) -> str:
+        """Write who somebody is, as it stands in a token's `amr` behind the provider's name.
+
+        For Facebook AWS documents the name alone; seen was `graph.facebook.com:<app id>:<user id>`,
+        here without the app id, which is not known: `graph.facebook.com::10101`.
+        Sources: https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html;
+        for the form, published events of API Gateway, whose `cognitoAuthenticationProvider` is made
+        of `amr`.
+        """
+        if isinstance(self._providers.get(name), OpaqueProvider):
+            return f"{name}::{subject}"
         if name.startswith(USER_POOL_PREFIX):
             return f"{name}:CognitoSignIn:{subject}"
         return f"arn:aws:iam::{self._account_id}:oidc-provider/{name}:OIDC:{subject}"

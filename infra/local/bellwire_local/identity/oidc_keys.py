@@ -40,7 +40,7 @@ class KeysWanted(Exception):
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        super().__init__(issuer)
+        super().__init__(f"the keys of {issuer}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Sources: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import jwt
 from jwt.types import Options
@@ -93,7 +93,7 @@ def _check_claims(claims: Mapping[str, Any], provider: Provider, now_s: float) -
     audiences = audience if isinstance(audience, list) else [audience]
     if not any(expected in audiences for expected in provider.audiences):
         raise IdTokenRefused("Incorrect token audience.")
-    if not _is_subject(subject):
+    if not is_subject(subject):
         raise IdTokenRefused("sub must be a text")
 
 
@@ -105,7 +105,7 @@ def _is_issuer(issuer: object, provider: Provider) -> bool:
     )
 
 
-def _is_subject(value: object) -> bool:
+def is_subject(value: object) -> TypeGuard[str]:
     """Whether it is a text that can be kept: JSON can write halves of characters."""
     if not isinstance(value, str) or not 1 <= len(value) <= _SUBJECT_CHARACTERS:
         return False

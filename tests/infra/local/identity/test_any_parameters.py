@@ -11,17 +11,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bellwire_local.accounts import PoolSettings, Provider
+from bellwire_local.accounts import OpaqueProvider, PoolSettings, Provider
 from bellwire_local.identity.assuming import Assumed, RoleAssumption
 from bellwire_local.identity.credentials import CredentialIssuer, Grant
 from bellwire_local.identity.decisions import DecisionLog
 from bellwire_local.identity.developer import DeveloperIdentities
 from bellwire_local.identity.identities import GuestIdentities
+from bellwire_local.identity.inquiries import WANTED, Inquiries, Wanted
 from bellwire_local.identity.linked_identities import LinkedIdentities
 from bellwire_local.identity.logins import LoginProver
 from bellwire_local.identity.oidc_keys import KeysWanted, ProviderKeys
 from bellwire_local.identity.pool import IdentityPool
 from bellwire_local.identity.principals import Principal
+from bellwire_local.identity.profiles import Profiles, ProfileWanted, fetch_subject
 from bellwire_local.identity.refusals import CognitoRefusal, StsRefusal
 from bellwire_local.identity.roles import Roles
 from bellwire_local.identity.tokens import OpenIdToken, TokenSigner
@@ -30,6 +32,7 @@ from infra.local.identity.conftest import ACCOUNTS, DEVELOPER, HOME, allow
 POOL_ID, REGION, NOW_S = "us-east-1:0-0", "us-east-1", 1_700_000_000.0
 POLICY = json.dumps(allow("iot:Publish"))
 COGNITO, ISSUER = "cognito-identity.amazonaws.com", "id.example"
+FACEBOOK, PROFILE = "graph.facebook.com", "https://graph.example/me"
 Answer = TypeVar("Answer")
 Operation = Callable[[dict[str, Any], float], dict[str, object]]
 
@@ -63,7 +66,10 @@ def rules() -> Rules:
     settings = PoolSettings(
         authenticated_role="member_role",
         developer_provider=DEVELOPER,
-        providers={ISSUER: Provider("https://id.example", ("page",))},
+        providers={
+            ISSUER: Provider("https://id.example", ("page",)),
+            FACEBOOK: OpaqueProvider(PROFILE),
+        },
     )
     tokens = TokenSigner(generate_private_key(65_537, 2048), REGION, HOME)
     roles = Roles(ACCOUNTS, HOME, settings, POOL_ID, DecisionLog())
@@ -83,7 +89,7 @@ def rules() -> Rules:
             tokens=tokens,
             providers=settings.providers,
             developer_provider=settings.developer_provider,
-            keys=ProviderKeys(lambda _: {}, lambda: NOW_S),
+            inquiries=Inquiries(ProviderKeys(lambda _: {}, lambda: NOW_S), Profiles(fetch_subject)),
         ),
     )
     known = DeveloperIdentities(pool).get_open_id_token(
@@ -94,7 +100,7 @@ def rules() -> Rules:
 
 
 _GOOD = st.sampled_from(
-    [POOL_ID, "IDENTITY", "TOKEN", DEVELOPER, ISSUER, COGNITO, "ann", "bob", "1"]
+    [POOL_ID, "IDENTITY", "TOKEN", DEVELOPER, ISSUER, FACEBOOK, COGNITO, "ann", "bob", "1"]
 )
 _PLAIN: st.SearchStrategy[Any] = st.one_of(
     _GOOD, st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=10)
@@ -114,7 +120,7 @@ def _mostly(
 
 
 _LOGINS = st.dictionaries(
-    st.sampled_from([DEVELOPER, COGNITO, ISSUER]),
+    st.sampled_from([DEVELOPER, COGNITO, ISSUER, FACEBOOK]),
     st.sampled_from(["ann", "bob", "TOKEN", "a.b.c"]),
     min_size=1,
     max_size=2,
@@ -156,14 +162,16 @@ def test_operations_of_a_pool(rules: Rules, place: int, parameters: dict[str, An
         assert outcome.error_type.endswith("Exception")
     elif isinstance(outcome, KeysWanted):
         assert outcome.issuer == "https://id.example"
+    elif isinstance(outcome, ProfileWanted):
+        assert outcome.question.profile_url == PROFILE
     else:
         assert outcome == {} or str(outcome["IdentityId"]).startswith("us-east-1:")
 
 
-def _try(attempt: Callable[[], Answer]) -> Answer | CognitoRefusal | StsRefusal | KeysWanted:
+def _try(attempt: Callable[[], Answer]) -> Answer | CognitoRefusal | StsRefusal | Wanted:
     try:
         return attempt()
-    except (CognitoRefusal, StsRefusal, KeysWanted) as refusal:
+    except (CognitoRefusal, StsRefusal, *WANTED) as refusal:
         return refusal
 
 
