@@ -104,7 +104,14 @@ class Logins:
         return _read_own(token, self.own, now_s)
 
     def _provider_of(self, token: str) -> str | None:
-        issuer = (read_unverified(token) or {}).get("iss")
+        claims = read_unverified(token)
+        opaque = sorted(name for name, one in self.providers.items() if one.issuer is None)
+        if claims is None and opaque:
+            raise Unauthenticated(
+                'expected a JSON Web Token, or "provider" to name whose opaque token it is: '
+                f"{' or '.join(opaque)}"
+            )
+        issuer = (claims or {}).get("iss")
         is_own = self.own is not None and self.own.issuer == issuer
         if issuer is None or is_own:
             return None

@@ -181,8 +181,13 @@ def test_an_opaque_token_needs_its_providers_name() -> None:
     assert read("EAAB1234", "graph.facebook.com") == Login(
         (), None, provider="graph.facebook.com", token="EAAB1234"
     )
-    with pytest.raises(Unauthenticated, match="expected a JSON Web Token"):
+    with pytest.raises(
+        Unauthenticated, match=r"whose opaque token it is: graph\.facebook\.com$"
+    ) as unnamed:
         read("EAAB1234")
+    assert "EAAB1234" not in unnamed.value.message
+    with pytest.raises(Unauthenticated, match="expected a JSON Web Token: "):
+        read("EAAB1234", logins=Logins(OWN))
 
 
 @pytest.mark.parametrize(
