@@ -24,6 +24,7 @@ from playwright.sync_api import Browser
 
 from bellwire_local.dev.emulating import emulate
 from bellwire_local.dev.settings import Emulation
+from bellwire_local.dev.setup import apply_setup
 from bellwire_local.errors import ChoiceRefused
 from bellwire_local.identity import quotas as identity_quotas
 from bellwire_local.identity.quotas import IdentityQuotas
@@ -212,6 +213,13 @@ def test_the_examples_run_as_they_stand(tmp_path: Path) -> None:
 def test_the_setup_shown_is_the_one_that_is_tested() -> None:
     shown = [json.loads(block) for block in blocks(PAGE, "json") if "developer_provider" in block]
     assert shown == [json.loads(SETUP.read_text())]
+
+
+def test_the_opaque_providers_shown_can_be_set_up(tmp_path: Path) -> None:
+    (shown,) = (block for block in blocks(PAGE, "json") if "profile_url" in block)
+    (tmp_path / "setup.json").write_text(shown)
+    pool = apply_setup(StandInSettings(tmp_path, {}), tmp_path / "setup.json").pool
+    assert sorted(pool.providers) == ["graph.facebook.com", "login.test", "www.amazon.com"]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from bellwire_local.accounts import Account, PoolSettings, Provider, Role
+from bellwire_local.accounts import Account, OpaqueProvider, PoolSettings, Provider, Role
 from bellwire_local.dev.setup import apply_setup
 from bellwire_local.errors import SetupRefused
 from bellwire_local.stand_in import StandInSettings
@@ -137,7 +137,10 @@ def test_every_setting_of_the_pool_can_be_said(tmp_path: Path) -> None:
         "unauthenticated_role": None,
         "authenticated_role": "job",
         "developer_provider": "a.b-c_1",
-        "providers": {"x": {"issuer": "https://x.example", "audiences": ["a", "b"]}},
+        "providers": {
+            "x": {"issuer": "https://x.example", "audiences": ["a", "b"]},
+            "graph.facebook.com": {"profile_url": "http://127.0.0.1:9/me?fields=id"},
+        },
         "has_classic_flow": False,
         "developer_tokens_need_classic_flow": True,
         "tokens_renew_themselves": True,
@@ -150,7 +153,10 @@ def test_every_setting_of_the_pool_can_be_said(tmp_path: Path) -> None:
         unauthenticated_role=None,
         authenticated_role="job",
         developer_provider="a.b-c_1",
-        providers={"x": Provider("https://x.example", ("a", "b"))},
+        providers={
+            "x": Provider("https://x.example", ("a", "b")),
+            "graph.facebook.com": OpaqueProvider("http://127.0.0.1:9/me?fields=id"),
+        },
         has_classic_flow=False,
         developer_tokens_need_classic_flow=True,
         tokens_renew_themselves=True,
@@ -214,6 +220,24 @@ def test_a_role_of_the_same_name_is_replaced(tmp_path: Path) -> None:
                 "; expected a URL such as https://accounts.google.com",
             )
             for issuer in ("https://", "https://[::1", "https://a\nb", "https://u@a", "https://a:x")
+        ),
+        *(
+            (
+                json.dumps({"pool": {"providers": {"a": provider}}}),
+                f": pool.providers.a holds {found}; expected issuer and audiences, or profile_url",
+            )
+            for provider, found in (
+                ({}, "nothing"),
+                ({"profile_url": "https://a", "audiences": ["x"]}, "profile_url and audiences"),
+                ({"issuer": "https://a", "profile_url": "https://a"}, "issuer and profile_url"),
+            )
+        ),
+        *(
+            (
+                json.dumps({"pool": {"providers": {"a": {"profile_url": url}}}}),
+                f"is {json.dumps(url)}; expected a URL such as https://graph.facebook.com/me",
+            )
+            for url in (None, 1, "", "file:///me", "graph.facebook.com/me", "https://u:p@a/me")
         ),
         ('{"accounts":{"1":{}}}', ": accounts holds '1'; an id of 12 digits is expected"),
         ('{"accounts":{"111111111111":[]}}', ": accounts.111111111111 is []; expected an object"),

@@ -8,7 +8,9 @@ The file, every part of which may be left out:
 "roles": {"member_role": {"policy": {…}, "trust": {…}, "max_session_s": 7200}},
 "accounts": {"111111111111": {"roles": {…}}}}`
 
-`pool` takes the names of `accounts.PoolSettings`; what it leaves out keeps its default.
+`pool` takes the names of `accounts.PoolSettings`; what it leaves out keeps its default. A provider
+whose access tokens are opaque has, in the place of issuer and audiences, where it tells whose a
+token is: `"graph.facebook.com": {"profile_url": "http://127.0.0.1:9000/me"}`.
 """
 
 import json
@@ -20,7 +22,14 @@ from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from bellwire_local.accounts import MAX_SESSION_S, Account, PoolSettings, Provider, Role
+from bellwire_local.accounts import (
+    MAX_SESSION_S,
+    Account,
+    OpaqueProvider,
+    PoolSettings,
+    Provider,
+    Role,
+)
 from bellwire_local.dev.roles import check_role_name
 from bellwire_local.errors import PolicyRefused, SetupRefused
 from bellwire_local.iam.policies import parse_document
@@ -120,7 +129,7 @@ def _read_setting(where: str, name: str, value: object, kind: object) -> object:
     return _check(where, value, lambda found: is_possible and found in possible, expected)
 
 
-def _read_providers(where: str, content: object) -> dict[str, Provider]:
+def _read_providers(where: str, content: object) -> dict[str, Provider | OpaqueProvider]:
     providers = _object(where, content)
     odd = next((name for name in providers if not _LOGINS_KEY.fullmatch(name)), None)
     if odd is not None:
@@ -129,17 +138,28 @@ def _read_providers(where: str, content: object) -> dict[str, Provider]:
     return {name: _read_provider(f"{where}.{name}", each) for name, each in providers.items()}
 
 
-def _read_provider(where: str, content: object) -> Provider:
-    given = _object(where, content, ("issuer", "audiences"))
+def _read_provider(where: str, content: object) -> Provider | OpaqueProvider:
+    given = _object(where, content, ("issuer", "audiences", "profile_url"))
+    if ("profile_url" in given) == bool(given.keys() - {"profile_url"}):
+        found = " and ".join(given) or "nothing"
+        raise SetupRefused(f"{where} holds {found}; expected issuer and audiences, or profile_url")
+    if "profile_url" in given:
+        return _read_opaque_provider(f"{where}.profile_url", given["profile_url"])
     issuer, audiences = given.get("issuer"), given.get("audiences")
-    if not isinstance(issuer, str) or not _is_issuer(issuer):
+    if not isinstance(issuer, str) or not _is_web_address(issuer):
         raise _refuse(f"{where}.issuer", issuer, "a URL such as https://accounts.google.com")
     if not isinstance(audiences, list) or not audiences or not all(map(_is_text, audiences)):
         raise _refuse(f"{where}.audiences", audiences, "a list of client ids, at least one")
     return Provider(issuer, tuple(audiences))
 
 
-def _is_issuer(text: str) -> bool:
+def _read_opaque_provider(where: str, url: object) -> OpaqueProvider:
+    if not isinstance(url, str) or not _is_web_address(url):
+        raise _refuse(where, url, "a URL such as https://graph.facebook.com/me")
+    return OpaqueProvider(url)
+
+
+def _is_web_address(text: str) -> bool:
     try:
         url = urlsplit(text)
         has_port = url.port != 0  # reading it checks it

@@ -1,8 +1,12 @@
-"""Logins of a provider (Google, any OpenID Connect issuer), by the session and by the browser."""
+"""Logins of a provider, by the session and by the browser.
+
+Of Google or any OpenID Connect issuer, and of Facebook and Amazon, whose tokens are opaque.
+"""
 
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +20,18 @@ from botocore.exceptions import ClientError
 from bellwire.errors import Unauthenticated
 from bellwire.subscriber import Subscriber
 from infra.local.identity.oidc_issuer import AUDIENCE, Issuer, running_issuer
+from infra.local.identity.profile_server import (
+    ProfileServer,
+    answer_with,
+    running_profile_server,
+)
 from infra.local.mqtt_probe import Probe
 from services import RunningService, running_service
 
 GOOGLE, OTHER = "accounts.google.com", "login.other.example"
+FACEBOOK, AMAZON = "graph.facebook.com", "www.amazon.com"
 POOL = urllib3.PoolManager(retries=False)
+PROBES = count()
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +47,31 @@ def other_issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="module")
+def facebook() -> Iterator[ProfileServer]:
+    with running_profile_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def amazon() -> Iterator[ProfileServer]:
+    with running_profile_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def service(
-    issuer: Issuer, other_issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
+    issuer: Issuer,
+    other_issuer: Issuer,
+    facebook: ProfileServer,
+    amazon: ProfileServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningService]:
     directory: Path = tmp_path_factory.mktemp("providers")
     providers = {
         GOOGLE: {"issuer": issuer.url, "audiences": [AUDIENCE]},
         OTHER: {"issuer": other_issuer.url, "audiences": [AUDIENCE]},
+        FACEBOOK: {"profile_url": facebook.profile_url},
+        AMAZON: {"profile_url": amazon.profile_url},
     }
     setup = directory / "setup.json"
     setup.write_text(json.dumps({"pool": {"providers": providers}}))
@@ -78,7 +107,8 @@ def can_subscribe(
     service: RunningService, identity_id: str, keys: dict[str, Any], channel: str
 ) -> bool:
     signer = (keys["AccessKeyId"], keys["SecretKey"], keys["SessionToken"])
-    with Probe(service.ready["iot"], signer, f"{identity_id}-probe") as probe:
+    client_id = f"{identity_id}-{next(PROBES)}"  # AWS IoT takes one CONNECT a second of each
+    with Probe(service.ready["iot"], signer, client_id) as probe:
         return probe.is_connected and probe.subscribe(f"dev/{channel}")
 
 
@@ -113,7 +143,8 @@ def test_the_body_names_nobody(service: RunningService, issuer: Issuer) -> None:
         ({"aud": "another app"}, {}),
         ({"exp": 1}, {}),
         ({}, {"provider": OTHER}),
-        ({}, {"provider": "graph.facebook.com"}),
+        ({}, {"provider": FACEBOOK}),
+        ({}, {"provider": "login.unknown.example"}),
         ({"iss": "https://nobody.example"}, {}),
     ],
 )
@@ -213,3 +244,110 @@ def test_the_terminal_reads_by_a_providers_login(service: RunningService, issuer
     done = replace(service, environment=environment).run(*words)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert token not in done.stderr
+
+
+def test_an_opaque_token_is_a_login_too(service: RunningService, facebook: ProfileServer) -> None:
+    facebook.profiles["EAAGann"] = {"id": "10101"}
+    status, session = open_session(service, "EAAGann", provider=FACEBOOK, credentials=True)
+    assert (status, session["groups"]) == (200, [])
+    identity_id, keys = keys_of(service, {FACEBOOK: "EAAGann"})
+    assert session["identity_id"] == identity_id
+    inbox = f"user/{identity_id}/inbox"
+    assert can_subscribe(service, identity_id, keys, inbox)
+    issued = session["credentials"]
+    its_keys = {
+        "AccessKeyId": issued["access_key_id"],
+        "SecretKey": issued["secret_access_key"],
+        "SessionToken": issued["session_token"],
+    }
+    assert can_subscribe(service, identity_id, its_keys, inbox)
+    assert not can_subscribe(service, identity_id, its_keys, "group/red/room")
+    bearer = {"authorization": f"Bearer {session['token']}"}
+    url = f"{service.url}/v1/updates?channels=user/me/inbox"
+    assert POOL.request("GET", url, headers=bearer).status == 200
+
+
+def test_an_opaque_token_does_not_say_whose_it_is(
+    service: RunningService, facebook: ProfileServer, amazon: ProfileServer
+) -> None:
+    facebook.profiles["EAAGbob"] = {"id": "20202"}
+    asked = len(facebook.asked)
+    for body in ({}, {"provider": OTHER}, {"provider": AMAZON}):
+        status, answer = open_session(service, "EAAGbob", **body)
+        assert (status, answer["error"]["code"]) == (401, "unauthenticated")
+        assert "EAAGbob" not in json.dumps(answer)
+    assert len(facebook.asked) == asked
+    assert amazon.asked[-1] == ("/me?fields=id", "Bearer EAAGbob")
+    _, unnamed = open_session(service, "EAAGbob")
+    assert unnamed["error"]["message"] == (
+        'expected a JSON Web Token, or "provider" to name whose opaque token it is: '
+        "graph.facebook.com or www.amazon.com"
+    )
+
+
+def test_an_opaque_token_holds_until_its_provider_revokes_it(
+    service: RunningService, facebook: ProfileServer
+) -> None:
+    facebook.profiles["EAAGfred"] = {"id": "30303"}
+    status, session = open_session(service, "EAAGfred", provider=FACEBOOK)
+    assert status == 200
+    assert service.run("kick", session["identity_id"]).returncode == 0
+    assert open_session(service, "EAAGfred", provider=FACEBOOK)[0] == 200  # it does not tell when
+    del facebook.profiles["EAAGfred"]
+    for token in ("EAAGfred", "EAAGmadeUp"):
+        status, answer = open_session(service, token, provider=FACEBOOK)
+        assert (status, answer["error"]["code"]) == (401, "unauthenticated")
+        assert "Invalid login token" in answer["error"]["message"]
+
+
+def test_a_provider_that_fails_refuses_nobody(
+    service: RunningService, facebook: ProfileServer
+) -> None:
+    """Who has logged in is to try again, not to log in again."""
+    facebook.script = answer_with("503 Service Unavailable")
+    try:
+        status, answer = open_session(service, "EAAGgina", provider=FACEBOOK)
+    finally:
+        facebook.script = None
+    assert (status, answer["error"]["code"]) == (502, "upstream")
+    assert "EAAGgina" not in json.dumps(answer)
+
+
+def test_opaque_and_other_logins_of_one_user_are_one_identity_once_they_are_linked(
+    service: RunningService, issuer: Issuer, facebook: ProfileServer, amazon: ProfileServer
+) -> None:
+    facebook.profiles["EAAGhope"] = {"id": "40404"}
+    amazon.profiles["Atza|hope"] = {"user_id": "amzn1.account.HOPE"}
+    google = issuer.sign("hope")
+    _, apart = open_session(service, "Atza|hope", provider=AMAZON)
+    logins = {FACEBOOK: "EAAGhope", GOOGLE: google}
+    identity_id, _ = keys_of(service, logins)
+    assert identity_id != apart["identity_id"]
+    for token, body in (("EAAGhope", {"provider": FACEBOOK}), (google, {})):
+        assert open_session(service, token, **body)[1]["identity_id"] == identity_id
+    with pytest.raises(ClientError, match="already linked"):
+        keys_of(service, {**logins, AMAZON: "Atza|hope"})
+
+
+def test_an_opaque_token_is_in_no_log(service: RunningService, facebook: ProfileServer) -> None:
+    token = "EAAGsecretOfIris"
+    open_session(service, token, provider=FACEBOOK)
+    facebook.profiles[token] = {"id": "50505"}
+    open_session(service, token, provider=FACEBOOK)
+    open_session(service, token)
+    written = service.log.read_text()
+    assert "Cognito refused: NotAuthorizedException: Invalid login token" in written
+    assert token not in written
+    told = POOL.request("GET", f"{service.url}/dev/decisions").data
+    assert token.encode() not in told
+
+
+def test_a_program_reads_by_an_opaque_token(
+    service: RunningService, facebook: ProfileServer
+) -> None:
+    facebook.profiles["EAAGkim"] = {"id": "40404"}
+    reader = Subscriber(service.url, "EAAGkim", provider=FACEBOOK)
+    service.publish(f"user/{reader.identity().identity_id}/inbox", "hello")
+    first = next(reader.follow(["user/me/inbox"], rewind=1))
+    assert first.update is not None
+    assert first.update.data == "hello"
