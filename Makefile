@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CLIENT_SOURCES := $(shell find browser_client/src browser_client/dashboard -type f) \
 	browser_client/build.mjs
+TOOLS := sam ministack checkov
+TOOL_DIR := .tools
 ARGS ?=
 FUZZ_SECONDS ?= 60
 
@@ -54,12 +56,15 @@ lock: ## resolve the dependencies anew (needs uv)
 		--group build --group dev -o requirements/develop.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header pyproject.toml --extra lambda -o requirements/lambda.lock
+	for tool in $(TOOLS); do uv pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header requirements/$$tool.in \
+		-o requirements/$$tool.lock || exit 1; done
 
 template: .installed-develop ## write infra/aws/template.yaml anew
 	PYTHONPATH=infra/aws $(BIN)/python -m bellwire_stack > infra/aws/template.yaml
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) node_modules tests/node_modules browser_client/dist .fuzz .installed-*
+	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules browser_client/dist .fuzz .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -75,6 +80,14 @@ $(BIN)/python:
 .installed-develop: requirements/develop.lock .installed-service
 	@echo "Installing the test tools into $(VENV) ..."
 	@$(PIP) install --require-hashes -r requirements/develop.lock
+	@touch $@
+
+# Each in an environment of its own, since they pin versions of boto3 that exclude each other.
+$(TOOL_DIR)/%/.installed: requirements/%.lock | $(BIN)/python
+	@echo "Installing $* into $(TOOL_DIR)/$* ..."
+	@$(BIN)/python -m venv $(TOOL_DIR)/$*
+	@$(TOOL_DIR)/$*/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes --no-deps -r requirements/$*.lock
 	@touch $@
 
 .installed-client: package-lock.json
