@@ -33,11 +33,13 @@ fuzz: .installed-develop ## random bytes, guided by coverage, each target for FU
 	@for target in decoder publishing signatures policies identity; do \
 		FUZZ_SECONDS=$(FUZZ_SECONDS) PYTHONPATH=tests $(BIN)/python -m fuzz.$$target || exit 1; done
 
-check: .installed-develop .installed-client ## format, lint, types, layers
+check: .installed-develop .installed-client .tools/sam/.installed .tools/checkov/.installed ## format, lint, types, layers, template
 	$(BIN)/ruff format --check backend infra tests
 	$(BIN)/ruff check backend infra tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(TOOL_DIR)/sam/bin/cfn-lint infra/aws/template.yaml
+	$(TOOL_DIR)/checkov/bin/checkov --config-file infra/aws/.checkov.yaml --file infra/aws/template.yaml
 	npm run --silent check
 
 bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto ## measure and print the figures README quotes

@@ -1,0 +1,169 @@
+"""The template is what its program writes, and holds what iot_policies/ says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bellwire.policies import load_policy, load_trust
+from bellwire_stack.__main__ import HEADER
+from bellwire_stack.template import template
+from bellwire_stack.yaml_text import to_yaml
+from infra.aws.template_file import PLACE, TEMPLATE, filled_in, read_template, resources
+
+ROLES = {
+    "GuestRole": "guest_role",
+    "MemberRole": "member_role",
+    "NarrowedRole": "narrowed_role",
+    "PublisherRole": "publisher_role",
+    "OperatorRole": "operator_role",
+}
+
+
+def documents(role: str) -> list[Any]:
+    return [one["PolicyDocument"] for one in resources("AWS::IAM::Role")[role]["Policies"]]
+
+
+def statements(role: str) -> list[Any]:
+    return [one for document in documents(role) for one in document["Statement"]]
+
+
+def test_the_committed_template_is_what_the_program_writes() -> None:
+    assert TEMPLATE.read_text() == HEADER + to_yaml(template())
+
+
+def test_the_program_writes_to_standard_output() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bellwire_stack"],
+        env={**os.environ, "PYTHONPATH": str(TEMPLATE.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", TEMPLATE.read_text())
+
+
+@pytest.mark.parametrize(("role", "name"), ROLES.items())
+def test_what_is_deployed_is_what_is_rendered(role: str, name: str) -> None:
+    properties = resources("AWS::IAM::Role")[role]
+    assert filled_in(documents(role)) == [load_policy(name, PLACE)]
+    assert filled_in(properties["AssumeRolePolicyDocument"]) == load_trust(name, PLACE)
+    assert filled_in(properties["RoleName"]) == f"wire-{name}"
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "sids"),
+    [
+        ("SessionRole", "session_role", None),
+        ("PeopleRole", "connections_role", None),
+        ("PeopleRole", "session_role", {"VouchForUsers"}),
+        ("LifecycleRole", "connections_role", {"SeeAndEndConnections"}),
+        ("HealRole", "connections_role", {"SeeAndEndConnections"}),
+        ("DoorbellsRole", "publisher_role", {"PublishUnderTheStage"}),
+    ],
+)
+def test_a_functions_rights_on_iot_are_those_of_a_document(
+    role: str, name: str, sids: set[str] | None
+) -> None:
+    rendered = load_policy(name, PLACE)["Statement"]
+    wanted = [one for one in rendered if sids is None or one["Sid"] in sids]
+    assert wanted
+    found = filled_in(statements(role))
+    assert [one for one in wanted if one not in found] == []
+
+
+def test_no_statement_about_iot_or_identities_is_written_by_hand() -> None:
+    """Those of a function's own are about its tables, queues, streams and secrets."""
+    names = [*ROLES.values(), "session_role", "connections_role"]
+    rendered = [one for name in names for one in load_policy(name, PLACE)["Statement"]]
+    foreign = ("iot:", "cognito-identity:", "sts:", "execute-api:")
+    for role in resources("AWS::IAM::Role"):
+        for one in filled_in(_flattened(statements(role))):
+            actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
+            if any(action.startswith(foreign) for action in actions):
+                is_endpoint = actions == ["iot:DescribeEndpoint"]
+                assert is_endpoint or one in rendered, (role, one)
+
+
+def _flattened(found: list[Any]) -> list[Any]:
+    """Take what stands behind a condition as if it held."""
+    return [one["!If"][1] if "!If" in one else one for one in found]
+
+
+def test_no_action_is_a_wildcard() -> None:
+    for role in resources("AWS::IAM::Role"):
+        for one in _flattened(statements(role)):
+            assert "*" not in json.dumps(one["Action"]), (role, one)
+
+
+def test_no_route_is_for_developers() -> None:
+    keys = [route["RouteKey"] for route in resources("AWS::ApiGatewayV2::Route").values()]
+    assert len(keys) == 10
+    for key in keys:
+        assert re.fullmatch(r"\$default|(GET|POST) /v1/[a-z/]+", key), key
+
+
+def test_who_publishes_or_kicks_has_to_sign() -> None:
+    signed = {
+        route["RouteKey"]
+        for route in resources("AWS::ApiGatewayV2::Route").values()
+        if route["AuthorizationType"] == "AWS_IAM"
+    }
+    assert signed == {
+        "GET /v1/signed/updates",
+        "POST /v1/publish",
+        "POST /v1/users",
+        "POST /v1/kick",
+    }
+
+
+def test_what_is_called_asynchronously_keeps_what_fails() -> None:
+    functions = resources("AWS::Serverless::Function")
+    kept = {name for name, one in functions.items() if "EventInvokeConfig" in one}
+    assert kept == {"EventsFunction", "InvokeFunction", "LifecycleFunction", "HealFunction"}
+    for name in kept:
+        config = functions[name]["EventInvokeConfig"]
+        assert config["DestinationConfig"]["OnFailure"]["Destination"] == {
+            "!GetAtt": "DeadLettersQueue.Arn"
+        }
+
+
+def test_every_queue_ends_somewhere() -> None:
+    queues = resources("AWS::SQS::Queue")
+    last = {"DeadLettersQueue", "JobsDeadLettersQueue", "JobsFifoDeadLettersQueue"}
+    assert {name for name, one in queues.items() if "RedrivePolicy" not in one} == last
+    for name in last:
+        assert queues[name]["MessageRetentionPeriod"] == 14 * 86_400
+        assert f"{name}Alarm" in read_template()["Resources"]
+
+
+def test_a_queue_waits_six_times_as_long_as_its_reader_may_take() -> None:
+    functions, queues = resources("AWS::Serverless::Function"), resources("AWS::SQS::Queue")
+    read = 0
+    for function in functions.values():
+        for event in function.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                queue = event["Properties"]["Queue"]["!GetAtt"].removesuffix(".Arn")
+                assert queues[queue]["VisibilityTimeout"] >= 6 * function["Timeout"]
+                read += 1
+    assert read == 3
+
+
+def test_every_function_is_watched() -> None:
+    everything = read_template()["Resources"]
+    for name in resources("AWS::Serverless::Function"):
+        title = name.removesuffix("Function")
+        for what in ("Errors", "Throttles", "Duration"):
+            assert f"{title}{what}Alarm" in everything
+
+
+def test_secrets_are_in_no_environment() -> None:
+    whole = read_template()
+    functions = resources("AWS::Serverless::Function").values()
+    own = [function.get("Environment", {}) for function in functions]
+    text = json.dumps([whole["Globals"]["Function"]["Environment"], *own])
+    assert "LoginSecretValue" not in text
+    assert whole["Parameters"]["LoginSecretValue"]["NoEcho"] is True
