@@ -1,7 +1,6 @@
 """What every handler shares: the event's parts, the answer's shape, errors turned into answers."""
 
 import base64
-import binascii
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -36,6 +35,8 @@ Response = dict[str, Any]
 Handle = Callable[[Event, "Deployment"], Response]
 
 MAX_BODY_BYTES: Final = 1_048_576  # protocol §1
+
+_PARTS: Final = {"headers": dict, "body": str, "rawQueryString": str, "requestContext": dict}
 
 
 class Members(Protocol):
@@ -105,15 +106,31 @@ def require_members(deployment: Deployment) -> Members:
 
 def answer(handle: Handle, event: Event, deployment: Deployment) -> Response:
     """Call a handler; whatever goes wrong becomes an error of protocol §7."""
+    path = None
     try:
+        path = check_event(event).get("rawPath")
         return handle(event, deployment)
     except BellwireError as error:
         if error.status >= 500:
-            logger.warning("%s failed: %s", event.get("rawPath"), error.message)
+            logger.warning("%s failed: %s", path, error.message)
         return error_response(error)
     except Exception:
-        logger.exception("%s failed", event.get("rawPath"))
+        logger.exception("%s failed", path)
         return error_response(Internal("something went wrong here; it is in the log"))
+
+
+def check_event(event: object) -> Event:
+    """Return an event if it has the shape of one, whatever stands in it.
+
+    Raises:
+        Malformed: it is no request of an HTTP API.
+    """
+    if not isinstance(event, dict):
+        raise Malformed(f"expected a request of an HTTP API, found {str(event)[:80]!r}")
+    for name, kind in _PARTS.items():
+        if not isinstance(event.get(name), kind | None):
+            raise Malformed(f"expected {name} of a request as {kind}, found {event[name]!r:.80}")
+    return event
 
 
 def json_response(
@@ -147,7 +164,7 @@ def json_body(event: Event) -> Json:
     text = event.get("body") or ""
     try:
         body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
-    except (binascii.Error, UnicodeEncodeError) as error:
+    except ValueError as error:  # of base64, of characters outside of it, of lone surrogates
         raise Malformed(f"expected a UTF-8 body: {error}") from error
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge(f"expected a body of at most {MAX_BODY_BYTES} bytes, found {len(body)}")
