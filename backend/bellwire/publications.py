@@ -44,6 +44,21 @@ def encode_publication(channel: str, draft: Draft) -> dict[str, Json]:
     return wire
 
 
+def decode_publications(wire: Json) -> list[Publication]:
+    """Read `{"updates": [{"channel", "op", "key"?, "data"?, "id"?}, …]}`.
+
+    Raises:
+        Malformed: something else, or not 1 to 100 of them.
+    """
+    match wire:
+        case {"updates": list(updates)} if 1 <= len(updates) <= MAX_PUBLICATIONS:
+            return [decode_publication(update) for update in updates]
+        case {"updates": list(updates)}:
+            raise Malformed(f"expected 1 to {MAX_PUBLICATIONS} updates, found {len(updates)}")
+        case other:
+            raise Malformed(f'expected {{"updates": […]}}, found {str(other)[:80]!r}')
+
+
 def decode_publication(wire: Json) -> Publication:
     """Read what `encode_publication` shaped; what is wrong with it stands in its draft."""
     channel = wire.get("channel") if isinstance(wire, dict) else None

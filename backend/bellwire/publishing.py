@@ -32,6 +32,18 @@ def publish(publications: Sequence[Publication], *, log: Appends, fan_out: FanOu
     return [results[at] for at in range(len(publications))]
 
 
+def check_publication(publication: Publication) -> Draft:
+    """Return the draft of a publication if it can be published.
+
+    Raises:
+        Malformed, BadChannel, TooLarge: it cannot.
+    """
+    if isinstance(publication.draft, Malformed):
+        raise publication.draft
+    check_publishable(publication.channel)
+    return check_draft(publication.draft)
+
+
 def _publish_channel(
     channel: str,
     places: Sequence[int],
@@ -40,7 +52,7 @@ def _publish_channel(
     fan_out: FanOut,
 ) -> dict[int, Result]:
     done: dict[int, Result] = {}
-    drafts, failure = _check(channel, [publications[at] for at in places])
+    drafts, failure = _check([publications[at] for at in places])
     waiting = list(places)
     for group in _groups(drafts):
         try:
@@ -63,17 +75,12 @@ def _consequence(channel: str, cause: Result) -> BellwireError:
     return kind(f"not published: an earlier update of {channel} failed")
 
 
-def _check(
-    channel: str, publications: Sequence[Publication]
-) -> tuple[list[Draft], BellwireError | None]:
+def _check(publications: Sequence[Publication]) -> tuple[list[Draft], BellwireError | None]:
     """Take the drafts up to the first that is refused, and why it is."""
     drafts: list[Draft] = []
     for publication in publications:
         try:
-            if isinstance(publication.draft, Malformed):
-                return drafts, publication.draft
-            check_publishable(channel)
-            drafts.append(check_draft(publication.draft))
+            drafts.append(check_publication(publication))
         except BellwireError as error:
             return drafts, error
     return drafts, None

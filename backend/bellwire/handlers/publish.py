@@ -1,8 +1,7 @@
 """POST /v1/publish: up to 100 updates of any channels, with one result each."""
 
-from bellwire.errors import Malformed
 from bellwire.handlers.edge import Deployment, Event, Response, json_body, json_response
-from bellwire.publications import MAX_PUBLICATIONS, decode_publication, encode_result
+from bellwire.publications import decode_publications, encode_result
 from bellwire.publishing import publish
 
 
@@ -11,12 +10,6 @@ def handle_publish(event: Event, deployment: Deployment) -> Response:
 
     Whoever calls this has been found entitled to: by IAM on AWS, by the front's key in one process.
     """
-    match json_body(event):
-        case {"updates": list(updates)} if 1 <= len(updates) <= MAX_PUBLICATIONS:
-            publications = [decode_publication(wire) for wire in updates]
-        case {"updates": list(updates)}:
-            raise Malformed(f"expected 1 to {MAX_PUBLICATIONS} updates, found {len(updates)}")
-        case other:
-            raise Malformed(f'expected {{"updates": […]}}, found {str(other)[:80]!r}')
+    publications = decode_publications(json_body(event))
     results = publish(publications, log=deployment.appends, fan_out=deployment.fan_out)
     return json_response(200, {"results": [encode_result(result) for result in results]})
