@@ -11,11 +11,11 @@ from botocore.config import Config
 
 
 @cache
-def client(service: str, attempts: int = 3) -> Any:
+def client(service: str, *, attempts: int = 3, read_timeout_s: int = 8) -> Any:
     """Return the client of a service, e.g. `"dynamodb"`; `attempts` count the first one."""
     config = Config(
         connect_timeout=2,
-        read_timeout=8,
+        read_timeout=read_timeout_s,
         max_pool_connections=50,
         retries={"total_max_attempts": attempts, "mode": "standard"},
     )

@@ -40,6 +40,7 @@ class Settings(NamedTuple):
         bearer_secret: the secret that bearers of narrowed sessions are signed with.
         fan_out: `stream`: the log's stream pushes; `inline`: whoever publishes does as well.
         dead_letters_queue: the URL of the queue for what cannot be done.
+        jobs_dead_letters_queues: those that SQS itself moves jobs to, with a comma.
         doorbells_queue: the URL of the queue of channels to be pushed a little later.
         mapping: `module:function` that makes updates of the changes of a stream.
     """
@@ -69,6 +70,7 @@ class Settings(NamedTuple):
     bearer_secret: str = ""
     fan_out: Literal["stream", "inline"] = "stream"
     dead_letters_queue: str = ""
+    jobs_dead_letters_queues: str = ""
     doorbells_queue: str = ""
     mapping: str = ""
 

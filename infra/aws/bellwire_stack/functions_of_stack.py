@@ -18,6 +18,7 @@ PUSH: Final = tuple(statements("publisher_role", ["PublishUnderTheStage"]))
 SEND_DEAD_LETTERS: Final = on_queue("SendDeadLetters", "DeadLettersQueue", "SendMessage")
 FIND_PEOPLE: Final = on_table("FindPeople", "DirectoryTable", "GetItem")
 KEEP_PEOPLE: Final = on_table("KeepPeople", "DirectoryTable", "GetItem", "PutItem")
+HEARTBEAT: Final = '{"channel":"public/heartbeat","op":"event","data":"beat"}'
 READ_BEARER_SECRET: Final = allow(
     "ReadBearerSecret", ["secretsmanager:GetSecretValue"], ref("BearerSecret")
 )
@@ -113,6 +114,7 @@ def _of_jobs() -> list[Function]:
                     "Properties": {
                         "Schedule": "rate(1 minute)",
                         "Enabled": yes_if("HasHeartbeat"),
+                        "Input": HEARTBEAT,
                         "Description": "Publishes to public/heartbeat",
                     },
                 },
@@ -202,14 +204,9 @@ def _of_the_stack() -> list[Function]:
             "redrive",
             "Does again what lies in the dead letters",
             (
-                on_queue(
-                    "ReadDeadLetters",
-                    "DeadLettersQueue",
-                    "ReceiveMessage",
-                    "DeleteMessage",
-                    "ChangeMessageVisibility",
-                    "GetQueueAttributes",
-                ),
+                on_queue("ReadDeadLetters", "DeadLettersQueue", *_READING),
+                on_queue("ReadDeadJobs", "JobsDeadLettersQueue", *_READING),
+                on_queue("ReadDeadFifoJobs", "JobsFifoDeadLettersQueue", *_READING),
                 allow(
                     "CallAgain",
                     ["lambda:InvokeFunction"],
@@ -225,7 +222,12 @@ def _of_the_stack() -> list[Function]:
                 ),
                 _when_changes(),
             ),
-            timeout_s=60,
+            timeout_s=900,
+            environment={
+                "BELLWIRE_JOBS_DEAD_LETTERS_QUEUES": Tagged(
+                    "!Join", [",", [ref("JobsDeadLettersQueue"), ref("JobsFifoDeadLettersQueue")]]
+                )
+            },
         ),
     ]
 

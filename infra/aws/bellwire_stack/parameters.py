@@ -73,7 +73,7 @@ PARAMETERS: Final[dict[str, Any]] = {
         "", "A DynamoDB or Kinesis stream of the application's whose changes become updates"
     ),
     "ChangesMapping": _text(
-        "bellwire.mappings:rows", "module:function that makes updates of a change"
+        "bellwire.mappings:rows_as_state", "module:function that makes updates of a change"
     ),
     "ChangesLayerArn": _text("", "The layer that this module lies in"),
     "WarmInstances": _number(0, "Instances of poll and session that are kept warm", 0, 1_000),
