@@ -148,11 +148,10 @@ def letters_of(deployed: Deployed) -> set[tuple[str, str]]:
 def redrive_until_done(deployed: Deployed) -> None:
     """Redrive until nothing is left but what fails in good weather too."""
     for _ in range(300):
-        was_over = deployed.weather.is_over
+        asked, was_over = deployed.weather.asked, deployed.weather.is_over
         done = deployed.redrive()
         deployed.world.run()
-        if done["left"] == 0 or (
-            was_over and (done["replayed"], done["failed"]) == (0, done["left"])
-        ):
+        is_certain = was_over or asked == deployed.weather.asked
+        if done["replayed"] == 0 and done["failed"] == done["left"] and is_certain:
             return
     raise AssertionError(f"letters keep coming: {deployed.letters()}")

@@ -48,9 +48,10 @@ class Weather:
     def __init__(self, schedule: bytes = b"", percent: int = 20) -> None:
         self._choices = Choices(schedule)
         self._percent = percent
+        self.asked = 0
 
     def strike(self, work: Callable[[], Any]) -> Any:
-        if not self._choices.chance(self._percent):
+        if not self.is_bad():
             return work()
         kind = self._choices.pick(4)
         if kind >= 2:  # it is done, and nobody is told
@@ -62,6 +63,7 @@ class Weather:
         return self._choices.is_spent
 
     def is_bad(self) -> bool:
+        self.asked += 1
         return self._choices.chance(self._percent)
 
 
