@@ -6,11 +6,9 @@ group alone.
 """
 
 import logging
+from typing import Any
 
-from aws_lambda_powertools.utilities.batch import (
-    SqsFifoPartialProcessor,
-    process_partial_response,
-)
+from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
@@ -61,12 +59,15 @@ def handle_jobs(
     processor = SqsFifoPartialProcessor(skip_group_on_error=True, logger=logger)
     processor.raise_on_entire_batch_failure = False  # it is an answer as any other
     messages = [_checked(record) for record in records_of(event)]
-    return process_partial_response({"Records": messages}, publish_one, processor)
+    with processor(messages, publish_one):
+        processor.process()
+    return processor.response()
 
 
-def _checked(record: Record) -> Record:
+def _checked(record: Record) -> dict[str, Any]:
+    attributes = record.get("attributes", {})
     match record:
-        case {"messageId": str(), "body": str()}:
-            if isinstance(record.get("attributes", {}), dict):
-                return record
+        case {"messageId": str(), "body": str()} if isinstance(attributes, dict):
+            if isinstance(attributes.get("MessageGroupId"), str | None):
+                return dict(record)
     raise Malformed(f"expected a message of SQS, found {str(record)[:80]!r}")
