@@ -20,7 +20,7 @@ FIND_PEOPLE: Final = on_table("FindPeople", "DirectoryTable", "GetItem")
 KEEP_PEOPLE: Final = on_table("KeepPeople", "DirectoryTable", "GetItem", "PutItem")
 HEARTBEAT: Final = '{"channel":"public/heartbeat","op":"event","data":"beat"}'
 READ_BEARER_SECRET: Final = allow(
-    "ReadBearerSecret", ["secretsmanager:GetSecretValue"], ref("BearerSecret")
+    "ReadBearerSecret", ["secretsmanager:GetSecretValue"], att("BearerSecret.Id")
 )
 SEE_CONNECTIONS: Final = tuple(statements("connections_role", ["SeeAndEndConnections"]))
 
@@ -287,7 +287,7 @@ def _when_inline() -> tuple[Any, ...]:
 
 
 def _when_login_secret() -> Any:
-    read = allow("ReadLoginSecret", ["secretsmanager:GetSecretValue"], ref("LoginSecret"))
+    read = allow("ReadLoginSecret", ["secretsmanager:GetSecretValue"], att("LoginSecret.Id"))
     return when("HasLoginSecret", read)
 
 

@@ -140,6 +140,14 @@ class StandIn:
         principal = Principal(self._settings.account_id, role, session_name)
         return self._issuer.issue_long_lived(principal)
 
+    def adopt_credentials(self, credentials: Credentials, role: str, session_name: str) -> None:
+        """Take credentials of another emulator for a role of the home account.
+
+        They hold until the stand-in ends, or until `expires_at` if they have one.
+        """
+        principal = Principal(self._settings.account_id, role, session_name)
+        self._issuer.adopt(credentials, principal)
+
     def add_operation(self, prefix: str, operation: Operation) -> None:
         """Have what is not AWS's answered on the AWS port as well, below a path."""
         self._operations[prefix] = operation

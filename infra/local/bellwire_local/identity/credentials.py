@@ -60,6 +60,7 @@ class CredentialIssuer:
         self._master_key = master_key
         self._account_ids = account_ids
         self._long_lived: dict[str, Principal] = {}
+        self._adopted: dict[str, tuple[Credentials, Principal]] = {}
         self._longest_s: float | None = None
 
     def shorten(self, longest_s: float | None) -> None:
@@ -94,6 +95,10 @@ class CredentialIssuer:
         self._long_lived[access_key_id] = principal
         return Credentials(access_key_id, self._secret_of(access_key_id), None, None)
 
+    def adopt(self, credentials: Credentials, principal: Principal) -> None:
+        """Take credentials that somebody else has given out for those of a principal."""
+        self._adopted[credentials.access_key_id] = (credentials, principal)
+
     def look_up(self, access_key_id: str, session_token: str | None, now_s: float) -> Grant:
         """Say what credentials stand for.
 
@@ -101,6 +106,8 @@ class CredentialIssuer:
             CredentialsRefused: they were not issued under this master key, have expired, or are of
                 an account that is not there.
         """
+        if access_key_id in self._adopted:
+            return _adopted_grant(*self._adopted[access_key_id], session_token)
         if access_key_id in self._long_lived and session_token is None:
             return Grant(self._long_lived[access_key_id], self._secret_of(access_key_id))
         claims = self._open(session_token or "")
@@ -136,6 +143,14 @@ class CredentialIssuer:
 
     def _derive(self, purpose: str, content: bytes) -> bytes:
         return hmac.digest(self._master_key, purpose.encode() + b"\0" + content, "sha256")
+
+
+def _adopted_grant(
+    credentials: Credentials, principal: Principal, session_token: str | None
+) -> Grant:
+    if (session_token or None) != credentials.session_token:
+        raise CredentialsRefused("The security token included in the request is invalid.")
+    return Grant(principal, credentials.secret_access_key, credentials.expires_at)
 
 
 def _key_id_tail(entropy: bytes) -> str:
