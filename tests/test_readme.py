@@ -21,6 +21,7 @@ PAGES = (
     "CHANGELOG.md",
     "SECURITY.md",
     "docs/cross_account.md",
+    "docs/failures.md",
     "docs/log.md",
     "docs/presence.md",
     "infra/aws/COSTS.md",
@@ -132,6 +133,16 @@ def test_links_lead_somewhere(page: str) -> None:
         target = os.path.normpath(Path(page).parent / path) if path else page
         assert (REPOSITORY / target).exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_the_tests_named_are_there() -> None:
+    named = set(re.findall(r"`(test_[a-z_]+)`", (REPOSITORY / "docs/failures.md").read_text()))
+    sources = [path.read_text() for path in (REPOSITORY / "tests").rglob("test_*.py")]
+    there = {
+        name for text in sources for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)
+    }
+    assert len(named) > 5
+    assert named <= there
 
 
 def test_the_tree_named_is_there() -> None:

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from backend.lifetimes import BEGIN_MS, CLIENT, IDENTITY
 from backend.presence_doubles import Contended, World, an_event
+from backend.test_handlers import json_values
 from bellwire.channels import resolve_me
 from bellwire.errors import NotAllowed, Upstream
 from bellwire.handlers.edge import answer
@@ -55,6 +57,15 @@ def test_an_event_that_can_never_be_read_is_logged_in_one_line(
     assert len(caplog.messages) == 2
     assert [line for line in caplog.messages if "\n" in line] == []
     assert caplog.messages[0].endswith(r"found 'now\nor never'")
+
+
+@given(payload=json_values)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_rule_hands_over_that_is_no_event_changes_nothing(
+    world: World, payload: object
+) -> None:
+    handle(world, payload)
+    assert world.on(ROOM) == []
 
 
 def test_a_store_that_fails_has_the_event_told_again(world: World) -> None:

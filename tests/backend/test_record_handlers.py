@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.conftest import RETENTION_S, Clock
 from backend.doubles import KeepingBroker
 from backend.test_handlers import json_values
+from bellwire.aws.dynamodb_log import DynamoDbLog
 from bellwire.changes import Change
 from bellwire.errors import BadChannel, BellwireError, Malformed, TooLarge, Upstream
-from bellwire.fanout import InlineFanOut
+from bellwire.fanout import InlineFanOut, PushableLog
 from bellwire.handlers.changes import handle_changes
 from bellwire.handlers.doorbells import handle_doorbells
 from bellwire.handlers.events import handle_events
@@ -66,7 +68,7 @@ class Kept:
 class Functions:
     """The handlers on one log, as the functions call them."""
 
-    log: SqlLog
+    log: PushableLog
     broker: KeepingBroker = field(default_factory=KeepingBroker)
     dead: Kept = field(default_factory=Kept)
     later: Kept = field(default_factory=Kept)
@@ -283,6 +285,26 @@ def test_a_doorbell_is_answered_once_a_channel_and_useless_records_are_not(
     assert functions.doorbells({"Records": records}, side_by_side=counting) == NONE_FAILED
     assert asked == ["public/a"]
     assert len(functions.broker.sent) == 1
+
+
+def test_every_item_of_the_log_on_dynamodb_rings_its_channel(
+    dynamodb_log: DynamoDbLog, dynamodb: Any, clock: Clock
+) -> None:
+    """Blocks, the head, and the fence between two epochs, as their keys come in the stream."""
+    for data in range(2):
+        dynamodb_log.append("public/a", [Draft("event", data=data), Draft("set", "k", data)])
+        clock.advance(RETENTION_S)
+    items = dynamodb.scan(TableName="bellwire-log")["Items"]
+    assert len(items) == 4
+    records = [
+        log_record(number, item["channel"]["S"], int(item["n"]["N"]))
+        for number, item in enumerate(items, 1)
+    ]
+    functions = Functions(dynamodb_log)
+    for record in records:
+        assert functions.doorbells({"Records": [record]}) == NONE_FAILED
+    assert [envelope.last for envelope in functions.broker.envelopes()] == [2, 2]
+    assert dynamodb_log.snapshot("public/a").state == {"k": 1}
 
 
 def test_a_doorbell_that_fails_is_put_aside_once(functions: Functions) -> None:
