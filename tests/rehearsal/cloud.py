@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from bellwire_local.accounts import Account, PoolSettings, Role
 from bellwire_local.identity.credentials import Credentials
@@ -48,13 +48,41 @@ class Places:
         return {f"AWS_ENDPOINT_URL_{one}": self.aws_url for one in services}
 
 
+class CloudSwitch:
+    """The stand-in, running but for the blocks in which it is off."""
+
+    def __init__(self, places: Places, stack: Stack) -> None:
+        self._places = places
+        self._stack = stack
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._running.enter_context(running_cloud(self._places, self._stack))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Have AWS IoT, Cognito and STS away until the block ends."""
+        self._running.close()
+        try:
+            yield
+        finally:
+            self._running.enter_context(running_cloud(self._places, self._stack))
+
+
 @contextmanager
 def running_cloud(places: Places, stack: Stack) -> Iterator[ThreadedStandIn]:
     """Run the stand-in with what the stack has deployed: its roles, its rule."""
     emulators_pool, own_pool = _emulators_pool(stack), places.pool_id()
     deployed = stack.roles()
     roles = {
-        name: Role(_renamed(role["policy"], {emulators_pool: own_pool}), _renamed(role["trust"], {emulators_pool: own_pool}))
+        name: Role(
+            _renamed(role["policy"], {emulators_pool: own_pool}),
+            _renamed(role["trust"], {emulators_pool: own_pool}),
+        )
         for name, role in deployed.items()
     }
     stand_in = StandIn(

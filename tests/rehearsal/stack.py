@@ -63,7 +63,7 @@ def deploy(emulator: Emulator, parameters: Mapping[str, str]) -> Stack:
         DeployFailed: SAM says why.
     """
     given = {"Stage": STAGE, **parameters}
-    words = [f"{name}={value}" for name, value in given.items()]
+    words = [f"{name}={value}" for name, value in given.items() if value]
     _sam(
         emulator,
         "deploy",
@@ -80,10 +80,11 @@ def deploy(emulator: Emulator, parameters: Mapping[str, str]) -> Stack:
 
 
 def _sam(emulator: Emulator, *words: str, environment: Mapping[str, str] | None = None) -> None:
+    own = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
     done = subprocess.run(
         [SAM, *words],
         cwd=FOLDER,
-        env={**emulator.environment(), "SAM_CLI_TELEMETRY": "0", **(environment or {})},
+        env={**emulator.environment(), **own, **(environment or {})},
         capture_output=True,
         text=True,
     )
