@@ -88,7 +88,12 @@ def running_service(
     directory.mkdir(parents=True, exist_ok=True)
     runtime = directory / "runtime"
     runtime.mkdir(mode=0o700, exist_ok=True)
-    environment = {**os.environ, "HOME": str(directory), "XDG_RUNTIME_DIR": str(runtime)}
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        "AWS_EC2_METADATA_DISABLED": "true",  # nobody's credentials but those that a test gives
+        "HOME": str(directory),
+        "XDG_RUNTIME_DIR": str(runtime),
+    }
     log = directory / "stderr.log"
     words = ["dev", "--json", "--port", "0", "--iot-port", "0", "--aws-port", "0"]
     with log.open("a") as stderr:

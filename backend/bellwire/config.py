@@ -1,7 +1,8 @@
 """What the environment decides: every name that Bellwire reads there, and the files it keeps.
 
 The command line and `Publisher.from_env` find a service by `BELLWIRE_URL` and prove themselves with
-the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`. `bellwire tail`, `bellwire
+the key that `bellwire dev` leaves for its port, or with `BELLWIRE_KEY`; without either they sign
+with the AWS SDK's usual credentials. `bellwire tail`, `bellwire
 presence` and `Subscriber.from_env` read as the user whose login token is in `BELLWIRE_TOKEN`, or is
 printed by the command in `BELLWIRE_TOKEN_COMMAND` (asked anew for each session, about once an
 hour), or else as a guest. `BELLWIRE_PROVIDER` names the provider of a token that does not tell it,
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_runtime_path, user_state_path
 
-from bellwire.errors import Malformed, Unauthenticated
+from bellwire.errors import Malformed
 from bellwire.login_tokens import Login, TokenCommand
 
 URL_NAME: Final = "BELLWIRE_URL"
@@ -46,18 +47,6 @@ class Target:
     url: str
     key: str | None = field(repr=False)
     login: Login = field(default_factory=Login)
-
-    def require_key(self) -> str:
-        """Return the key.
-
-        Raises:
-            Unauthenticated: none was found.
-        """
-        if self.key is None:
-            raise Unauthenticated(
-                f"no key for {self.url}: start `bellwire dev` as this user, or set {KEY_NAME}"
-            )
-        return self.key
 
 
 def target_of(environment: Mapping[str, str]) -> Target:

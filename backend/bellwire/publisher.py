@@ -8,7 +8,8 @@ from uuid import uuid4
 from bellwire.channels import check_publishable
 from bellwire.config import target_of
 from bellwire.errors import BadChannel, BellwireError, Upstream
-from bellwire.http_calls import HttpCalls
+from bellwire.http_calls import HttpCalls, Proof
+from bellwire.proofs import KeyProof, proof_for
 from bellwire.publications import (
     MAX_PUBLICATIONS,
     Publication,
@@ -39,17 +40,22 @@ class Outlet(Protocol):
 class HttpOutlet:
     """`POST /v1/publish` and `POST /v1/users` of a service."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self._calls = HttpCalls(url)
-        self._headers = {"authorization": f"Bearer {key}"}
+    def __init__(self, url: str, proof: str | Proof) -> None:
+        """Ask nothing yet.
+
+        Args:
+            url: of the service, e.g. `"http://127.0.0.1:8080"`.
+            proof: the service's key, or what else proves that we may publish.
+        """
+        self._calls = HttpCalls(url, KeyProof(proof) if isinstance(proof, str) else proof)
 
     def send(self, request: bytes) -> bytes:
         """See `Outlet.send`."""
-        return self._calls.post("/v1/publish", request, self._headers)
+        return self._calls.post("/v1/publish", request)
 
     def find_user(self, request: bytes) -> bytes:
         """See `Outlet.find_user`."""
-        return self._calls.post("/v1/users", request, self._headers)
+        return self._calls.post("/v1/users", request)
 
 
 class User:
@@ -103,11 +109,14 @@ class Publisher:
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Publish to the service at `BELLWIRE_URL`, by default `bellwire dev` on this machine.
 
+        It proves itself by a key, that of `environment` or the one that `bellwire dev` has left; or
+        by the AWS SDK's usual credentials, which are this process's own.
+
         Raises:
-            Unauthenticated: no key was found for it.
+            Unauthenticated: neither was found.
         """
         target = target_of(environment)
-        return cls(HttpOutlet(target.url, target.require_key()))
+        return cls(HttpOutlet(target.url, proof_for(target)))
 
     def event(self, channel: str, data: Json, *, id: str | None = None) -> Published:  # noqa: A002 - the word of the interface
         """Publish an event: each one counts.

@@ -1,6 +1,7 @@
 """The library's publisher over real HTTP."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -80,7 +81,19 @@ def test_what_cannot_be_published_is_refused_before_it_is_sent(publisher: Publis
 def test_a_wrong_key_is_refused(service: RunningService) -> None:
     with pytest.raises(Unauthenticated, match="expected the key of this service"):
         Publisher(HttpOutlet(service.url, "wrong")).event("public/a", 1)
-    with pytest.raises(Unauthenticated, match=r"no key for http://127\.0\.0\.1:9"):
+
+
+def test_without_key_and_credentials_both_ways_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(
+        Unauthenticated,
+        match=r"no key for http://127\.0\.0\.1:9 and no AWS credentials.*BELLWIRE_KEY.*AWS_PROFILE",
+    ):
         Publisher.from_env({"BELLWIRE_URL": "http://127.0.0.1:9"})
 
 

@@ -7,6 +7,7 @@ import sys
 from bellwire.config import target_of
 from bellwire.errors import Malformed
 from bellwire.http_calls import HttpCalls
+from bellwire.proofs import proof_for
 from bellwire.wire_json import decode_json, encode_json
 
 
@@ -21,9 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Say what was ended."""
     target = target_of(os.environ)
-    headers = {"authorization": f"Bearer {target.require_key()}"}
-    body = encode_json({"user": options.user})
-    found = decode_json(HttpCalls(target.url).post("/v1/kick", body, headers))
+    calls = HttpCalls(target.url, proof_for(target))
+    found = decode_json(calls.post("/v1/kick", encode_json({"user": options.user})))
     match found:
         case {"identity_id": str(identity_id), "connections_ended": int(count)} if isinstance(
             found, dict

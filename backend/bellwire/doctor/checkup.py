@@ -16,6 +16,7 @@ from bellwire.http_calls import HttpCalls
 from bellwire.joining import Joining
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
 from bellwire.payloads import decode_payload
+from bellwire.proofs import proof_for
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.service_config import ServiceConfig, read_service_config
 from bellwire.updates import Update
@@ -84,7 +85,7 @@ class Checkup:
 
     def _publish(self) -> str:
         self._published_at_s = time.monotonic()
-        outlet = HttpOutlet(self._target.url, self._target.require_key())
+        outlet = HttpOutlet(self._target.url, proof_for(self._target))
         place = Publisher(outlet).event(CHANNEL, {"doctor": self._mark})
         return f"{CHANNEL} {place.epoch} {place.seq}"
 
