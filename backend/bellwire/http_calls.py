@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import (
@@ -14,6 +14,7 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
+from bellwire.config import LOOPBACK
 from bellwire.errors import (
     BellwireError,
     Malformed,
@@ -125,7 +126,7 @@ class HttpCalls:
         try:
             response = self._try(method, path, headers, body)
         except HTTPError as error:
-            raise Upstream(f"cannot reach {self._url}: {_reason(error)}") from error
+            raise Upstream(f"cannot reach {self._url}: {_reason(self._url, error)}") from error
         if response.status != 200:
             raise self._explained(_error_of(response.status, response.data), method, path)
         return response.data
@@ -193,12 +194,13 @@ def describe_skew(url: str, ahead_s: float) -> str:
     )
 
 
-def _reason(error: HTTPError) -> str:
+def _reason(url: str, error: HTTPError) -> str:
     cause = getattr(error, "reason", error)
     if isinstance(cause, NameResolutionError):
         return "the name does not resolve"
     if isinstance(cause, NewConnectionError):
-        return "connection refused; is `bellwire dev` running?"
+        is_here = urlsplit(url).hostname in LOOPBACK
+        return "connection refused" + ("; is `bellwire dev` running?" if is_here else "")
     return str(cause)
 
 

@@ -15,6 +15,8 @@ class ServiceConfig:
         stage: what its topics begin with.
         cognito_url: None: AWS's own endpoint of the region.
         has_guests: whether public channels are read without a login.
+        has_logins: whether anybody can log in.
+        presence: the namespaces in which it may be asked who is there, e.g. `{"group", "user"}`.
     """
 
     stage: str
@@ -23,6 +25,8 @@ class ServiceConfig:
     identity_pool_id: str
     cognito_url: str | None = None
     has_guests: bool = True
+    has_logins: bool = False
+    presence: frozenset[str] = frozenset()
 
 
 def read_service_config(calls: HttpCalls) -> ServiceConfig:
@@ -41,6 +45,17 @@ def read_service_config(calls: HttpCalls) -> ServiceConfig:
             **more,
         }:
             has_guests = more.get("guests") is not False
-            return ServiceConfig(stage, region, iot_url, pool_id, cognito_url, has_guests)
+            has_logins, presence = _features(more.get("features"))
+            return ServiceConfig(
+                stage, region, iot_url, pool_id, cognito_url, has_guests, has_logins, presence
+            )
         case other:
             raise Malformed(f"expected the config of a service, found {str(other)[:80]!r}")
+
+
+def _features(wire: object) -> tuple[bool, frozenset[str]]:
+    """Read `{"logins": true, "presence": ["group", "user"]}`; what is not told is not there."""
+    found = wire if isinstance(wire, dict) else {}
+    presence = found.get("presence")
+    named = presence if isinstance(presence, list) else []
+    return found.get("logins") is True, frozenset(str(name) for name in named)

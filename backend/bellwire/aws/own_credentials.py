@@ -13,9 +13,10 @@ import boto3
 from botocore.credentials import Credentials as BotoCredentials
 from botocore.exceptions import BotoCoreError
 
+from bellwire.aws.accounts import keys_of_profile
 from bellwire.aws.signing import sign_headers
 from bellwire.errors import Unauthenticated
-from bellwire.identity_ports import Keys
+from bellwire.identity_ports import Credentials, Keys
 
 SERVICE: Final = "execute-api"
 _HOST: Final = re.compile(r"([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?")
@@ -85,6 +86,21 @@ def find_signer(url: str, region: str | None = None) -> Signer | None:
     return Signer(url, where, credentials)
 
 
+def signer_of_profile(name: str, url: str, region: str) -> Signer:
+    """Sign with the credentials of a profile.
+
+    Raises:
+        Unauthenticated: there is no such profile, or it has no credentials now.
+    """
+    keys = keys_of_profile(name)
+    return Signer(url, region, _frozen(keys, f"profile {name}"))
+
+
+def signer_of_keys(keys: Keys | Credentials, name: str, url: str, region: str) -> Signer:
+    """Sign with credentials that are given; `name` says whose they are."""
+    return Signer(url, region, _frozen(keys, name))
+
+
 def region_of(url: str) -> str | None:
     """Read the region in an API's own host name, e.g. `abc.execute-api.eu-west-1.amazonaws.com`."""
     found = _HOST.fullmatch(urlsplit(url).hostname or "")
@@ -107,3 +123,7 @@ def keys_now(credentials: BotoCredentials) -> Keys:
     except BotoCoreError as error:
         raise Unauthenticated(f"the AWS credentials cannot be renewed: {error}") from error
     return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token)
+
+
+def _frozen(keys: Keys | Credentials, method: str) -> BotoCredentials:
+    return BotoCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token, method)

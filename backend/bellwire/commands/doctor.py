@@ -5,16 +5,20 @@ import json
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
 from threading import Lock
 from typing import Final
 
-from bellwire.config import TEST_TOKEN_NAMES, target_of
+from bellwire.config import (
+    TEST_TOKEN_NAMES,
+    TOKEN_COMMAND_NAME,
+    TOKEN_NAME,
+    URL_NAME,
+    target_of,
+)
 from bellwire.doctor.findings import Finding
 from bellwire.doctor.listing import write_listing
 from bellwire.doctor.reporting import as_wire, is_passed, report
 from bellwire.doctor.truth_table import truth_table
-from bellwire.errors import BellwireError
 
 ROLE_NAMES: Final = ("job", "operator", "session", "connections")
 TOLD_EVERY: Final = 100
@@ -23,10 +27,23 @@ TOLD_EVERY: Final = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's words."""
     parser.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="the service of this CloudFormation stack, and its queues; in the place of"
+        f" {URL_NAME}",
+    )
+    parser.add_argument(
+        "--kick",
+        metavar="USER",
+        help=f"the test user of {TOKEN_NAME} or {TOKEN_COMMAND_NAME}, who may be kicked",
+    )
+    parser.add_argument(
         "--truth-table", action="store_true", help="try who may do what, row by row"
     )
     parser.add_argument("--list", action="store_true", help="print the table, ask nobody")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for each row")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object for each step or row"
+    )
     parser.add_argument(
         "--token",
         metavar="NAME=TOKEN",
@@ -40,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=PROFILE",
         action="append",
         default=[],
-        help=f"the AWS profile of a role: {', '.join(ROLE_NAMES)}; `bellwire dev` hands them out",
+        help=f"the AWS profile of a role: {', '.join(ROLE_NAMES)}; without --truth-table the first"
+        " two; `bellwire dev` hands them out",
     )
     parser.set_defaults(run=lambda options: run(parser, options))
 
@@ -48,9 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Say how each step, or each row, went; 1 if one of them failed."""
     if not options.truth_table:
-        if options.list or options.json or options.token or options.profile:
-            parser.error("--list, --json, --token and --profile go with --truth-table")
-        return _check_up()
+        if options.list or options.token:
+            parser.error("--list and --token go with --truth-table")
+        profiles = _pairs(parser, "--profile", options.profile, ROLE_NAMES[:2])
+        return _check_up(options, profiles)
+    if options.stack or options.kick:
+        parser.error("--stack and --kick go without --truth-table")
     tokens = _pairs(parser, "--token", options.token, TEST_TOKEN_NAMES)
     profiles = _pairs(parser, "--profile", options.profile, ROLE_NAMES)
     if options.list:
@@ -59,18 +80,17 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     return _walk(_tokens_left(os.environ) | tokens, profiles, is_json=options.json)
 
 
-def _check_up() -> int:
-    from bellwire.doctor.checkup import Checkup  # noqa: PLC0415 - paho and botocore
+def _check_up(options: argparse.Namespace, profiles: Mapping[str, str]) -> int:
+    from bellwire.doctor.checkup import Wanted  # noqa: PLC0415 - paho and botocore
+    from bellwire.doctor.stack import check_up  # noqa: PLC0415 - as above
 
-    with closing(Checkup(target_of(os.environ))) as checkup:
-        for name, step in checkup.steps():
-            try:
-                found = step()
-            except BellwireError as error:
-                print(f"FAIL  {name:<12}{error.message}")
-                return 1
-            print(f"ok    {name:<12}{found}", flush=True)
-    return 0
+    wanted = Wanted(target_of(os.environ), profiles, options.kick)
+    is_well = True
+    for finding in check_up(wanted, options.stack):
+        line = json.dumps(finding.to_wire(), ensure_ascii=False) if options.json else None
+        print(line or finding.to_line(), flush=True)
+        is_well = is_well and finding.is_ok is not False
+    return 0 if is_well else 1
 
 
 def _walk(tokens: Mapping[str, str], profiles: Mapping[str, str], *, is_json: bool) -> int:

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 from bellwire.aws.accounts import endpoint_of, keys_of_profile
 from bellwire.config import LOOPBACK
 from bellwire.doctor.asking import Asking
+from bellwire.doctor.dev_login import dev_login
 from bellwire.doctor.http_questions import kick_request, who_am_i
 from bellwire.doctor.scene import Actor, Endpoints, Scene
 from bellwire.doctor.tokens import forge, token_of_another_pool
@@ -164,7 +165,7 @@ def _or_broken(come: Callable[[], Actor]) -> Actor:
 
 def _log_in(calls: HttpCalls, given: Given, name: str) -> Actor:
     group = GROUPS[MEMBERS[name]]
-    login = given.tokens.get(name) or _dev_login(calls, name, group)
+    login = given.tokens.get(name) or dev_login(calls, f"doctor.{name}", (group,))
     if login is None:
         return Actor(missing=f"no login token was given for {name}")
     actor = _open(calls, login)
@@ -172,19 +173,6 @@ def _log_in(calls: HttpCalls, given: Given, name: str) -> Actor:
         found = ", ".join(actor.groups) or "none"
         raise NotAllowed(f"{name} is of the groups {found}; the table expects {group} alone")
     return actor
-
-
-def _dev_login(calls: HttpCalls, name: str, group: str) -> str | None:
-    body = encode_json({"user": f"doctor.{name}", "groups": [group]})
-    try:
-        found = decode_json(calls.post("/dev/login", body))
-    except BellwireError:
-        return None  # it is no `bellwire dev`
-    match found:
-        case {"token": str(token)}:
-            return token
-        case _:
-            raise Malformed(f"expected a login token, found {str(found)[:80]!r}")
 
 
 def _open(calls: HttpCalls, login: str | None, **more: Json) -> Actor:

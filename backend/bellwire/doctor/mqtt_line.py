@@ -3,6 +3,7 @@
 paho does the MQTT; `bellwire.mqtt_socket` is what followers use.
 """
 
+import time
 from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import Any, Final
@@ -138,6 +139,18 @@ class Line:
             return self._payloads.get(timeout=within_s)
         except Empty:
             return None
+
+    def wait_for_end(self, within_s: float) -> Said | None:
+        """Return how the connection ended; None if it is still there."""
+        until_s = time.monotonic() + within_s
+        while True:
+            try:
+                said = self._answers.get(timeout=max(0.0, until_s - time.monotonic()))
+            except Empty:
+                return None
+            if said.packet == "DISCONNECT":
+                self.is_open = False
+                return said
 
     def close(self) -> None:
         """Leave."""

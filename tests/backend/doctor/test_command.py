@@ -12,49 +12,6 @@ from services import BELLWIRE, RunningService
 ROWS = len(truth_table())
 
 
-def test_the_checkup_follows_an_update_from_end_to_end(service: RunningService) -> None:
-    done = service.run("doctor")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [
-        ["ok", step]
-        for step in (
-            "config",
-            "session",
-            "credentials",
-            "subscribe",
-            "publish",
-            "received",
-            "polled",
-        )
-    ]
-    assert re.search(r"received    after \d+ ms\n", done.stdout)
-    (published,), (polled,) = (
-        ([line[2:] for line in lines if line[1] == "publish"],),
-        ([line[2:] for line in lines if line[1] == "polled"],),
-    )
-    assert published == polled
-
-
-def test_the_checkup_names_the_step_that_fails(service: RunningService) -> None:
-    done = run(service, "doctor", BELLWIRE_KEY="wrong")
-    assert (done.returncode, done.stderr) == (1, "")
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
-        ["ok", "config"],
-        ["ok", "session"],
-        ["ok", "credentials"],
-        ["ok", "subscribe"],
-        ["FAIL", "publish"],
-    ]
-
-
-def test_the_checkup_is_a_members_with_a_token(service: RunningService) -> None:
-    token = service.run("token", "dora").stdout.strip()
-    done = run(service, "doctor", BELLWIRE_TOKEN=token)
-    assert done.returncode == 0
-    assert "ok    session     a member, us-east-1:" in done.stdout
-
-
 def test_the_table_is_walked_and_summed_up(service: RunningService) -> None:
     done = service.run("doctor", "--truth-table")
     assert done.returncode == 0
@@ -76,9 +33,8 @@ def test_tokens_and_profiles_are_taken_from_outside(service: RunningService) -> 
     assert "mismatch" not in done.stdout.partition("\n")[2]
 
 
-@pytest.mark.parametrize("words", [("doctor",), ("doctor", "--truth-table")])
-def test_a_service_that_is_not_there(service: RunningService, words: tuple[str, ...]) -> None:
-    done = run(service, *words, BELLWIRE_URL="http://127.0.0.1:9")
+def test_a_service_that_is_not_there(service: RunningService) -> None:
+    done = run(service, "doctor", "--truth-table", BELLWIRE_URL="http://127.0.0.1:9")
     assert done.returncode == 1
     assert "cannot reach http://127.0.0.1:9: connection refused" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -106,8 +62,10 @@ def test_the_list_needs_no_service() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("--json",),
         ("--list",),
+        ("--profile", "session=x"),
+        ("--truth-table", "--stack", "x"),
+        ("--truth-table", "--kick", "x"),
         ("--token", "alice=x"),
         ("--truth-table", "--token", "alice"),
         ("--truth-table", "--token", "alice="),
