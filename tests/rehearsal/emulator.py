@@ -75,6 +75,9 @@ def running_emulator(
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "AUTH": "true",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_ACCOUNT_CONCURRENCY": "16",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",  # a minute on AWS
         **functions_see,
     }
     with (directory / "ministack.log").open("w") as log:

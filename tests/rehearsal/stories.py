@@ -122,7 +122,7 @@ def broken_job_redriven(stage: Stage) -> bool:
     """What a fault of the code gave up is done when it has been mended and is redriven."""
     channel = fresh("broken")
     with audience(stage, [channel]) as (push, poll):
-        with stage.weather.of(broken=["dynamodb"]):
+        with stage.weather.of(broken=["dynamodb"], only="-jobs"):
             stage.roads.by_queue(channel, "late")
             is_kept = wait_for(lambda: stage.dead_letters() == 1, SOON_S)
         done = stage.redrive()
@@ -134,7 +134,7 @@ def poisoned_stream_record(stage: Stage) -> bool:
     """A doorbell that breaks the code is a dead letter; pollers see the update as always."""
     channel = fresh("bell")
     with audience(stage, [channel]) as (push, poll):
-        with stage.weather.of(broken=["iot-data"]):
+        with stage.weather.of(broken=["iot-data"], only="-doorbells"):
             stage.roads.by_queue(channel, "unpushed")
             is_polled = wait_for(lambda: poll.count() == 1, SOON_S)
             is_kept = wait_for(lambda: stage.dead_letters() == 1, SOON_S)
@@ -148,7 +148,7 @@ def throttled_table(stage: Stage) -> bool:
     channels = [fresh("throttled") for _ in range(5)]
     roads = {name: road for name, road in stage.roads.all.items() if name in ("queue", "fifo")}
     with audience(stage, channels) as (push, poll):
-        with stage.weather.of(refused=["dynamodb"]):
+        with stage.weather.of(refused=["dynamodb"], only="-jobs"):
             sent = send(roads, channels, rate=5, seconds=4)
         count = sum(map(len, sent.values()))
         wait_for(lambda: min(push.count(), poll.count()) >= count, 2 * SOON_S)
@@ -180,10 +180,9 @@ def deploy_meanwhile(stage: Stage) -> bool:
         deployment.start()
         sent = send(stage.roads.all, channels, rate=5, seconds=15)
         deployment.join()
-        more = send(stage.roads.all, channels, rate=5, seconds=2)
-        for channel, values in more.items():
-            sent[channel] += [f"{value}" for value in values]
-        count = len({(channel, one) for channel, ones in sent.items() for one in ones})
+        for channel, values in send(stage.roads.all, channels, rate=5, seconds=2).items():
+            sent[channel] += values
+        count = sum(map(len, sent.values()))
         wait_for(lambda: min(push.count(), poll.count()) >= count, 2 * SOON_S)
         return _sum_up(stage, sent, push, poll)
 
@@ -217,6 +216,9 @@ def _sum_up(stage: Stage, sent: Mapping[str, list[str]], push: Receiver, poll: R
     stage.counts["polled"] += poll.count()
     stage.counts["lost"] += lost
     stage.counts["doubled"] += doubled
+    for one in (push, poll):
+        if any(one.faults(sent)) or one.resets:
+            print(f"rehearsal: by {one.name}: {one.faults(sent)}, {one.resets} resets", flush=True)
     return (lost, doubled, disordered, push.resets, poll.resets) == (0, 0, 0, 0, 0)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
+from uuid import uuid4
 
 from bellwire.errors import BellwireError
 from bellwire.subscriber import Subscriber
@@ -60,7 +61,7 @@ class Roads:
 
     def by_invoke(self, channel: str, data: Any) -> None:
         """Call the function, again if it fails; the id makes that safe."""
-        payload = json.dumps({**_update(channel, data), "id": str(data)}).encode()
+        payload = json.dumps({**_update(channel, data), "id": uuid4().hex}).encode()
         for _ in range(TRIES):
             answer = self._lambda.invoke(
                 FunctionName=self._outputs["InvokeFunctionName"], Payload=payload
@@ -124,10 +125,11 @@ def send(
     names = sorted(roads)
     road_of = {channel: names[at % len(names)] for at, channel in enumerate(channels)}
     sent: dict[str, list[str]] = {channel: [] for channel in channels}
+    mark = uuid4().hex[:8]  # a FIFO queue takes the same message once in five minutes
     began, count = time.monotonic(), 0
     while count < rate * seconds:
         channel = random.choice(channels)
-        data = f"{road_of[channel]}-{count}"
+        data = f"{road_of[channel]}-{mark}-{count}"
         roads[road_of[channel]](channel, data)
         sent[channel].append(data)
         count += 1

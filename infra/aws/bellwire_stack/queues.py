@@ -5,7 +5,8 @@ from typing import Any, Final
 from bellwire_stack.words import att, sub
 
 DAYS_14_S: Final = 1_209_600
-MAX_RECEIVES: Final = 5
+MAX_RECEIVES: Final = 20
+"""Messages that wait behind another of their group are received with it, and counted."""
 
 
 def queue(
