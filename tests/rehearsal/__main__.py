@@ -31,13 +31,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="rehearsal", description=__doc__)
     parser.add_argument("--short", action="store_true", help="10 s of traffic in the place of 60")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prog_prefix()) as folder:
+    with tempfile.TemporaryDirectory(prefix="bellwire-rehearsal-") as folder:
         return _play(Path(folder), 10 if options.short else 60)
-
-
-def prog_prefix() -> str:
-    """Say what the folder of a rehearsal begins with."""
-    return "bellwire-rehearsal-"
 
 
 def _play(folder: Path, traffic_s: float) -> int:
@@ -68,7 +63,7 @@ def _stories(stage: Stage, traffic_s: float) -> list[tuple[str, Callable[[], boo
     return [
         ("doctor", partial(doctor_finds_all_well, stage.stack, log_in)),
         ("browser", partial(told_in_a_browser, stage, log_in)),
-        ("presence", partial(stories.presence_and_kick, stage, log_in)),
+        ("presence", partial(stories.presence, stage, log_in)),
         ("traffic", partial(stories.traffic, stage, seconds=traffic_s)),
         ("poisoned_job", partial(stories.poisoned_job, stage)),
         ("broken_job_redriven", partial(stories.broken_job_redriven, stage)),

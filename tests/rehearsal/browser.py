@@ -96,7 +96,9 @@ def _hears(page: Page, wanted: list[list[str]]) -> bool:
 @contextmanager
 def _served(api_url: str) -> Iterator[str]:
     handler = partial(_SameOrigin, api_url=api_url, directory=str(DIST))
-    (DIST / "blank.html").write_text("<!doctype html><title>Rehearsal</title>")
+    (DIST / "blank.html").write_text(
+        '<!doctype html><title>Rehearsal</title><link rel=icon href="data:,">'
+    )
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

@@ -187,8 +187,8 @@ def deploy_meanwhile(stage: Stage) -> bool:
         return _sum_up(stage, sent, push, poll)
 
 
-def presence_and_kick(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
-    """A member is seen in a room, kicked, and comes back by a new login."""
+def presence(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
+    """A member is told what is published in a room, and seen there. (The doctor kicks.)"""
     user, group = f"user-{uuid4().hex[:6]}", f"g{uuid4().hex[:6]}"
     room = f"group/{group}/room"
     member = Subscriber(stage.stack.api_url, log_in(user, group))

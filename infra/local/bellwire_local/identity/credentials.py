@@ -107,7 +107,7 @@ class CredentialIssuer:
                 an account that is not there.
         """
         if access_key_id in self._adopted:
-            return _adopted_grant(*self._adopted[access_key_id], session_token)
+            return _adopted_grant(*self._adopted[access_key_id], session_token, now_s)
         if access_key_id in self._long_lived and session_token is None:
             return Grant(self._long_lived[access_key_id], self._secret_of(access_key_id))
         claims = self._open(session_token or "")
@@ -146,10 +146,12 @@ class CredentialIssuer:
 
 
 def _adopted_grant(
-    credentials: Credentials, principal: Principal, session_token: str | None
+    credentials: Credentials, principal: Principal, session_token: str | None, now_s: float
 ) -> Grant:
     if (session_token or None) != credentials.session_token:
         raise CredentialsRefused("The security token included in the request is invalid.")
+    if credentials.expires_at is not None and now_s >= credentials.expires_at:
+        raise CredentialsExpired
     return Grant(principal, credentials.secret_access_key, credentials.expires_at)
 
 

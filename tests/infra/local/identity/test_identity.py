@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
 from bellwire_local.errors import DataDirectoryUnusable
 from bellwire_local.identity.credentials import (
     CredentialIssuer,
+    Credentials,
     CredentialsExpired,
     CredentialsRefused,
 )
@@ -34,6 +35,20 @@ def test_temporary_credentials_prove_themselves_to_another_issuer() -> None:
     grant = restarted.look_up(issued.access_key_id, issued.session_token, 999.9)
     assert grant.principal == GUEST
     assert grant.secret_access_key == issued.secret_access_key
+
+
+def test_credentials_of_another_emulator_are_taken_as_they_are() -> None:
+    issuer = CredentialIssuer(MASTER_KEY)
+    issuer.adopt(Credentials("ASIAOTHER", "its secret", "its token", 900), JOB)
+    grant = issuer.look_up("ASIAOTHER", "its token", 899.9)
+    assert (grant.principal, grant.secret_access_key) == (JOB, "its secret")
+    for token in ("another", None, ""):
+        with pytest.raises(CredentialsRefused):
+            issuer.look_up("ASIAOTHER", token, 0)
+    with pytest.raises(CredentialsExpired):
+        issuer.look_up("ASIAOTHER", "its token", 900)
+    with pytest.raises(CredentialsRefused):
+        CredentialIssuer(MASTER_KEY).look_up("ASIAOTHER", "its token", 0)
 
 
 def test_temporary_credentials_expire() -> None:
