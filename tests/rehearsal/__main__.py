@@ -29,13 +29,14 @@ RETRY_S: Final = "2"
 def main() -> int:
     """Deploy, play, sum up; 0 if every story went as it should."""
     parser = argparse.ArgumentParser(prog="rehearsal", description=__doc__)
+    parser.add_argument("--only", metavar="STORY", action="append", help="play this story alone")
     parser.add_argument("--short", action="store_true", help="10 s of traffic in the place of 60")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bellwire-rehearsal-") as folder:
-        return _play(Path(folder), 10 if options.short else 60)
+        return _play(Path(folder), 10 if options.short else 60, options.only)
 
 
-def _play(folder: Path, traffic_s: float) -> int:
+def _play(folder: Path, traffic_s: float, only: list[str] | None) -> int:
     gateway_port, iot_port, aws_port = free_ports(3)
     places = Places(folder / "cloud", iot_port, aws_port)
     places.directory.mkdir()
@@ -47,7 +48,11 @@ def _play(folder: Path, traffic_s: float) -> int:
         _say(f"deployed in {time.monotonic() - began:.0f} s: {stack.api_url}")
         with CloudSwitch(places, stack) as cloud:
             stage = Stage(stack, cloud, weather, partial(_redeploy, emulator, places))
-            told = {name: _tell(name, story) for name, story in _stories(stage, traffic_s)}
+            told = {
+                name: _tell(name, story)
+                for name, story in _stories(stage, traffic_s)
+                if only is None or name in only
+            }
             result = {
                 "deployed": True,
                 **stage.counts,

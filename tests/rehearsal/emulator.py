@@ -76,7 +76,7 @@ def running_emulator(
         "IOT_MTLS_ENABLED": "0",
         "AUTH": "true",
         "SFTP_ENABLED": "0",
-        "LAMBDA_ACCOUNT_CONCURRENCY": "16",
+        "LAMBDA_ACCOUNT_CONCURRENCY": "64",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",  # a minute on AWS
         **functions_see,
     }

@@ -98,7 +98,7 @@ def traffic(stage: Stage, *, seconds: float, crash: float = 0.05) -> bool:
     channels = [fresh("traffic") for _ in range(50)]
     with audience(stage, channels) as (push, poll):
         with stage.weather.of(crash=crash):
-            sent = send(stage.roads.all, channels, rate=20, seconds=seconds)
+            sent = send(stage.roads.repeated, channels, rate=20, seconds=seconds)
             count = sum(map(len, sent.values()))
             wait_for(lambda: min(push.count(), poll.count()) >= count)
         wait_for(lambda: min(push.count(), poll.count()) >= count, 30)
@@ -218,7 +218,12 @@ def _sum_up(stage: Stage, sent: Mapping[str, list[str]], push: Receiver, poll: R
     stage.counts["doubled"] += doubled
     for one in (push, poll):
         if any(one.faults(sent)) or one.resets:
-            print(f"rehearsal: by {one.name}: {one.faults(sent)}, {one.resets} resets", flush=True)
+            _, twice, mixed = one.faults(sent)
+            print(
+                f"rehearsal: by {one.name}: lost {one.missing(sent)}, doubled {twice},"
+                f" out of order {mixed}, resets {one.resets}",
+                flush=True,
+            )
     return (lost, doubled, disordered, push.resets, poll.resets) == (0, 0, 0, 0, 0)
 
 

@@ -10,9 +10,14 @@ from itertools import pairwise
 from typing import Any, Final
 from uuid import uuid4
 
+from botocore.credentials import Credentials
+
+from bellwire.aws.own_credentials import Signer
 from bellwire.errors import BellwireError
+from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.subscriber import Subscriber
 from bellwire.told import Told
+from rehearsal.emulator import REGION
 from rehearsal.stack import Stack
 
 WITHIN_S: Final = 120
@@ -28,12 +33,35 @@ class Roads:
         emulator, outputs = stack.emulator, stack.outputs
         self._sqs, self._events = emulator.client("sqs"), emulator.client("events")
         self._lambda, self._outputs = emulator.client("lambda"), outputs
+        self._publisher = Publisher(HttpOutlet(stack.api_url, _signer_of(stack)))
+        self._events_function = stack.function("events")
         self.all: Mapping[str, Road] = {
+            "http": self.by_http,
             "queue": self.by_queue,
             "fifo": self.by_fifo,
             "bus": self.by_bus,
             "invoke": self.by_invoke,
         }
+        # MiniStack's bus calls once, AWS's as Lambda is called asynchronously: up to three times.
+        self.repeated: Mapping[str, Road] = {**self.all, "bus": self.as_the_bus}
+
+    def by_http(self, channel: str, data: Any) -> None:
+        """Publish over HTTP, signed by the publisher's role."""
+        self._publisher.event(channel, data)
+
+    def as_the_bus(self, channel: str, data: Any) -> None:
+        """Call the function as EventBridge does on AWS."""
+        event = {
+            "id": str(uuid4()),
+            "detail-type": "Bellwire Updates",
+            "source": "rehearsal",
+            "detail": _update(channel, data),
+        }
+        self._lambda.invoke(
+            FunctionName=self._events_function,
+            InvocationType="Event",
+            Payload=json.dumps(event).encode(),
+        )
 
     def by_queue(self, channel: str, data: Any) -> None:
         """Send a job to the standard queue."""
@@ -90,17 +118,26 @@ class Receiver:
         """Count what was told."""
         return sum(map(len, self.told.values()))
 
+    def missing(self, sent: Mapping[str, Sequence[Any]]) -> list[Any]:
+        """Name what was sent and not told."""
+        told = {channel: {data for _, data in ones} for channel, ones in self.told.items()}
+        return [
+            one
+            for channel, ones in sent.items()
+            for one in ones
+            if one not in told.get(channel, ())
+        ]
+
     def faults(self, sent: Mapping[str, Sequence[Any]]) -> tuple[int, int, int]:
         """Count what is missing, what came twice, and what came out of order."""
-        lost = doubled = disordered = 0
-        for channel, wanted in sent.items():
+        doubled = disordered = 0
+        for channel in sent:
             told = self.told.get(channel, [])
             values = [data for _, data in told]
             numbers = [seq for seq, _ in told]
-            lost += len(set(wanted) - set(values))
             doubled += len(values) - len(set(values))
             disordered += sum(a >= b for a, b in pairwise(numbers))
-        return lost, doubled, disordered
+        return len(self.missing(sent)), doubled, disordered
 
 
 def follow(
@@ -148,6 +185,15 @@ def wait_for(is_so: Callable[[], bool], within_s: float = WITHIN_S) -> bool:
             pass
         time.sleep(0.1)
     return False
+
+
+def _signer_of(stack: Stack) -> Signer:
+    """Assume the role of publishers."""
+    given = stack.emulator.client("sts").assume_role(
+        RoleArn=stack.outputs["PublisherRoleArn"], RoleSessionName="rehearsal"
+    )["Credentials"]
+    keys = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    return Signer(stack.api_url, REGION, keys)
 
 
 def _update(channel: str, data: Any) -> dict[str, Any]:
