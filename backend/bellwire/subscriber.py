@@ -9,6 +9,7 @@ from bellwire.channels import check_channel
 from bellwire.config import default_data_dir, target_of
 from bellwire.cursors import MAX_CHANNELS
 from bellwire.errors import Malformed, Unauthenticated
+from bellwire.followed import Followed
 from bellwire.guest_identities import GuestFiles, GuestIdentities, RememberedGuests
 from bellwire.http_calls import HttpCalls
 from bellwire.joining import Joined, Joining
@@ -97,9 +98,8 @@ class Subscriber:
         if not 1 <= len(names) <= MAX_CHANNELS:
             raise Malformed(f"expected 1 to {MAX_CHANNELS} channels, found {len(names)}")
         positions = {name: (since or {}).get(name) for name in names}
-        follower = Follower(
-            self._calls, self._joining, positions, rewind=rewind, tells_state=tells_state
-        )
+        followed = Followed(positions, rewind=rewind, tells_state=tells_state)
+        follower = Follower(self._calls, self._joining, followed)
         return self._run(follower, is_poll_only=is_poll_only)
 
     def _run(self, follower: Follower, *, is_poll_only: bool) -> Iterator[Told]:
