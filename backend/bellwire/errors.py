@@ -25,7 +25,8 @@ class BellwireError(Exception):
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
-    is_retryable: ClassVar[bool] = False
+    is_retryable: bool = False
+    """Of one from the wire: what was said there."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -125,10 +126,33 @@ def to_wire(error: BellwireError) -> dict[str, object]:
     return {"error": wire}
 
 
-def from_wire(code: object, message: object) -> BellwireError:
-    """Rebuild the error that `to_wire` shaped; an unknown code becomes `Internal`."""
+def from_wire(
+    code: object, message: object, *, status: int = 500, is_retryable: object = None
+) -> BellwireError:
+    """Rebuild the error that `to_wire` shaped; of an unknown code the status tells the kind.
+
+    Args:
+        code: such as `"bad_cursor"`.
+        message: for people.
+        status: of the HTTP answer.
+        is_retryable: what the answer says; None: nothing.
+
+    Source: PROTOCOL.md §10 and §12.
+    """
     text = message if isinstance(message, str) else repr(message)
-    return _BY_CODE.get(code if isinstance(code, str) else "", Internal)(text)
+    known = _BY_CODE.get(code) if isinstance(code, str) else None
+    error = (known or _BY_STATUS.get(status, Upstream))(text)
+    if isinstance(is_retryable, bool):
+        error.is_retryable = is_retryable
+    return error
+
+
+def may_pass(error: BellwireError) -> bool:
+    """Tell whether the same request may succeed later, so that nobody gives up for good.
+
+    Source: PROTOCOL.md §10: clients go by `retryable`, and a fault of the service passes.
+    """
+    return error.is_retryable or isinstance(error, Internal)
 
 
 def _leaves_and_branches(root: type[BellwireError]) -> list[type[BellwireError]]:
@@ -139,3 +163,5 @@ def _leaves_and_branches(root: type[BellwireError]) -> list[type[BellwireError]]
 
 
 _BY_CODE = {kind.code: kind for kind in _leaves_and_branches(BellwireError)}
+_BY_STATUS = {kind.status: kind for kind in reversed(_BY_CODE.values())}
+"""The first of a status stands for it: `malformed` for 400."""

@@ -210,8 +210,9 @@ def _error_of(status: int, body: bytes) -> BellwireError:
     except Malformed:
         wire = None
     match wire:
-        case {"error": {"code": code, "message": message}}:
-            return from_wire(code, message)
+        case {"error": {"code": code, "message": message, **more}}:
+            told = more.get("retryable")
+            return from_wire(code, message, status=status, is_retryable=told)
         case {"message": str(message)} if status in _BY_STATUS:
             return _BY_STATUS[status](f"HTTP {status} {message}")
         case _:
