@@ -28,6 +28,7 @@ from bellwire.errors import (
 )
 from bellwire.wire_json import decode_json
 
+THREADS: Final = 10
 TIMEOUT: Final = urllib3.Timeout(connect=5, read=30)
 
 # Repeated only where repeating is safe: reads, and publishes whose updates all carry ids. What was
@@ -97,7 +98,8 @@ class HttpCalls:
     def __init__(self, url: str, proof: Proof | None = None) -> None:
         self._url = url
         self._proof = proof
-        self._pool = urllib3.PoolManager(timeout=TIMEOUT)
+        # Threads that call at once keep their connections.
+        self._pool = urllib3.PoolManager(maxsize=THREADS, timeout=TIMEOUT)
         self.ahead_s = 0.0
 
     def get(
