@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Final
 
-from bellwire.aws.guest_pool import open_guest_pool
-from bellwire.errors import BellwireError, Malformed, NotAllowed, Unauthenticated
+from bellwire.errors import BellwireError, Malformed, NotAllowed, NotFound, Unauthenticated
 from bellwire.guest_identities import GuestIdentities
+from bellwire.guest_pool import GuestPool
 from bellwire.http_calls import HttpCalls
 from bellwire.identity_ports import Credentials
 from bellwire.login_tokens import Login, bearer_headers
@@ -132,17 +132,15 @@ class Joining:
     def _open_guest(self, config: ServiceConfig) -> Joined:
         if not config.has_guests:
             raise NotAllowed("guests are switched off here: log in and send a bearer token")
-        pool_id = config.identity_pool_id
-        pool = open_guest_pool(config.region, pool_id, config.cognito_url)
-        kept = self._guests.find(pool_id)
+        pool, kept = GuestPool(config), self._guests.find(config.identity_pool_id)
         if kept is not None:
             try:
-                return _as_guest(kept, pool.credentials_for_guest(kept))
-            except NotAllowed:  # deleted, or merged into a login: gone for this guest
-                self._guests.keep(pool_id, None)
+                return _as_guest(*pool.credentials(kept))
+            except NotFound:
+                pass  # gone for this guest, but kept until there is another
         fresh = pool.new_guest()
-        self._guests.keep(pool_id, fresh)
-        return _as_guest(fresh, pool.credentials_for_guest(fresh))
+        self._guests.keep(config.identity_pool_id, fresh)
+        return _as_guest(*pool.credentials(fresh))
 
 
 def _renew_after_s(life_s: float) -> float:

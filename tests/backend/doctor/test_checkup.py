@@ -300,7 +300,7 @@ def wanted_at(service: RunningService) -> Wanted:
 @pytest.mark.parametrize(
     ("last", "failed", "message"),
     [
-        ("config", "session", "Cognito could not be reached: "),
+        ("config", "session", "cannot reach Cognito at http://"),
         ("credentials", "subscribe", "no answer from ws://"),
         ("subscribe", "publish", "cannot reach http://"),
         ("publish", "received", "the connection ended: DISCONNECT"),
