@@ -42,18 +42,17 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A service, the key that entitles to publish there (None: not found), and who reads there."""
+    """A service, and the key that entitles to publish there; None: not found."""
 
     url: str
     key: str | None = field(repr=False)
-    login: Login = field(default_factory=Login)
 
 
 def target_of(environment: Mapping[str, str]) -> Target:
     """Read which service is meant.
 
     Raises:
-        Malformed: `BELLWIRE_URL` is no http or https URL, or a variable holds what it cannot.
+        Malformed: `BELLWIRE_URL` is no http or https URL, or `BELLWIRE_KEY` cannot be sent.
     """
     url = environment.get(URL_NAME, DEFAULT_URL).rstrip("/")
     try:
@@ -66,10 +65,15 @@ def target_of(environment: Mapping[str, str]) -> Target:
     key = environment.get(KEY_NAME) or _left_key(host, port)
     if key is not None and not (key.isascii() and key.isprintable()):
         raise Malformed(f"expected {KEY_NAME} to be one line of ASCII")
-    return Target(url, key, _login_of(environment))
+    return Target(url, key)
 
 
-def _login_of(environment: Mapping[str, str]) -> Login:
+def login_of(environment: Mapping[str, str]) -> Login:
+    """Read who reads there: nobody but readers asks, so that their variables stop nobody else.
+
+    Raises:
+        Malformed: the variables contradict each other, or one holds what it cannot.
+    """
     token, command = environment.get(TOKEN_NAME), environment.get(TOKEN_COMMAND_NAME)
     provider = environment.get(PROVIDER_NAME) or None
     if token and command:

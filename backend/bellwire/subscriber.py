@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Self
 
 from bellwire.channels import check_channel
-from bellwire.config import default_data_dir, target_of
+from bellwire.config import default_data_dir, login_of, target_of
 from bellwire.cursors import MAX_CHANNELS
 from bellwire.errors import Malformed, Unauthenticated
 from bellwire.followed import Followed
@@ -64,8 +64,8 @@ class Subscriber:
         Raises:
             Malformed: a variable is set to what it cannot be.
         """
-        target = target_of(environment)
-        login, guests = target.login, GuestFiles(default_data_dir() / "guests")
+        target, login = target_of(environment), login_of(environment)
+        guests = GuestFiles(default_data_dir() / "guests")
         return cls(
             target.url, login.token, provider=login.provider, channels=channels, guests=guests
         )

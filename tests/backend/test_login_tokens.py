@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bellwire.config import target_of
+from bellwire.config import login_of
 from bellwire.errors import Malformed, Unauthenticated
 from bellwire.guest_identities import GuestFiles
 from bellwire.login_tokens import Login, TokenCommand
@@ -45,12 +45,11 @@ def test_what_is_no_command_is_refused(text: str) -> None:
 
 
 def test_the_environment_says_who_reads() -> None:
-    url = {"BELLWIRE_URL": "http://127.0.0.1:9"}
-    assert target_of(url).login == Login()
-    assert target_of({**url, "BELLWIRE_TOKEN": "t"}).login == Login("t")
-    provider = {**url, "BELLWIRE_TOKEN": "t", "BELLWIRE_PROVIDER": "graph.facebook.com"}
-    assert target_of(provider).login == Login("t", "graph.facebook.com")
-    command = target_of({**url, "BELLWIRE_TOKEN_COMMAND": "pass show 'my app'"}).login
+    assert login_of({}) == Login()
+    assert login_of({"BELLWIRE_TOKEN": "t"}) == Login("t")
+    provider = {"BELLWIRE_TOKEN": "t", "BELLWIRE_PROVIDER": "graph.facebook.com"}
+    assert login_of(provider) == Login("t", "graph.facebook.com")
+    command = login_of({"BELLWIRE_TOKEN_COMMAND": "pass show 'my app'"})
     assert command == Login(TokenCommand(("pass", "show", "my app")))
 
 
@@ -67,7 +66,7 @@ def test_an_environment_that_contradicts_itself_is_a_clear_error(
     environment: dict[str, str], message: str
 ) -> None:
     with pytest.raises(Malformed, match=message):
-        target_of(environment)
+        login_of(environment)
 
 
 def test_a_guest_is_kept_in_a_private_file(tmp_path: Path) -> None:

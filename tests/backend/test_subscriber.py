@@ -1,11 +1,8 @@
 """Reading from Python: as a guest, as a user, becoming one, and who is there."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -17,7 +14,7 @@ from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.subscriber import Subscriber
 from bellwire.told import Told
 from members import log_in
-from services import BELLWIRE, RunningService, running_service, tailing
+from services import RunningService
 
 WITHIN_S = 30
 
@@ -198,72 +195,3 @@ def test_what_cannot_be_followed_is_said_at_once(service: RunningService) -> Non
         Subscriber(service.url, provider="graph.facebook.com")
     with pytest.raises(BadChannel):
         Subscriber(service.url, "token", channels=["public"])
-
-
-def test_the_terminal_tells_who_is_there(
-    service: RunningService, publisher: Publisher, name: str
-) -> None:
-    room = f"group/{name}/room"
-    publisher.event(room, 1)
-    token = log_in(service, name, name)
-    me = replace(service, environment={**service.environment, "BELLWIRE_TOKEN": token})
-    assert me.run("presence", room).stdout == ""
-    with tailing(me, room, "--rewind", "1") as tail:
-        assert tail.stdout is not None
-        assert json.loads(tail.stdout.readline())["channel"] == room
-        wait_for(lambda: me.run("presence", room).stdout != "")
-        plain, whole = me.run("presence", room), me.run("presence", "--json", room)
-    assert (plain.returncode, plain.stderr) == (0, "")
-    (line,) = plain.stdout.splitlines()
-    told = json.loads(whole.stdout)
-    assert line.startswith(f"{told['identity_id']} 1 connection since ")
-    assert line.endswith(f" {name}")
-    assert (told["user"], told["connections"], set(told)) == (
-        name,
-        1,
-        {"identity_id", "user", "connections", "since"},
-    )
-    for words, message in (
-        ((room,), "bellwire: "),
-        (("public",), "bellwire: expected "),
-    ):
-        done = service.run("presence", *words)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-        assert done.stderr.startswith(message)
-
-
-def test_a_guest_of_the_terminal_is_the_same_each_time(tmp_path: Path) -> None:
-    with running_service(tmp_path, "--no-demo") as service:
-        service.publish("public/a", "hello")
-        for _ in range(2):
-            done = service.run("tail", "public/a", "--rewind", "1", "--count", "1")
-            assert (done.returncode, done.stderr) == (0, "")
-        (kept,) = (tmp_path / ".local/state/bellwire/guests").iterdir()
-        identity_id = kept.read_text().strip()
-        with tailing(service, "public/a", "--rewind", "1") as tail:
-            assert tail.stdout is not None
-            tail.stdout.readline()
-            wait_for(lambda: service.run("presence", "public/a").stdout != "")
-            line = service.run("presence", "public/a").stdout
-        assert line.startswith(f"{identity_id} 1 connection since ")
-        assert line.endswith(" -\n")
-
-
-def test_the_terminal_asks_a_command_for_its_token(
-    service: RunningService, publisher: Publisher, name: str
-) -> None:
-    publisher.user(name).event("inbox", "hello")
-    command = f"'{BELLWIRE}' token {name}"
-    environment = {**service.environment, "BELLWIRE_TOKEN_COMMAND": command}
-    me = replace(service, environment=environment)
-    words = ("tail", "user/me/inbox", "--rewind", "1", "--count", "1", "--json")
-    done = me.run(*words)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["data"] == "hello"
-    broken = replace(
-        service, environment={**service.environment, "BELLWIRE_TOKEN_COMMAND": "false"}
-    )
-    for road in ((), ("--poll",)):
-        done = broken.run(*words, *road)
-        expected = "bellwire: no login token: false exited with 1\n"
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)

@@ -13,6 +13,7 @@ from bellwire.config import (
     TOKEN_COMMAND_NAME,
     TOKEN_NAME,
     URL_NAME,
+    login_of,
     target_of,
 )
 from bellwire.doctor.findings import Finding
@@ -84,7 +85,7 @@ def _check_up(options: argparse.Namespace, profiles: Mapping[str, str]) -> int:
     from bellwire.doctor.checkup import Wanted  # noqa: PLC0415 - paho and botocore
     from bellwire.doctor.stack import check_up  # noqa: PLC0415 - as above
 
-    wanted = Wanted(target_of(os.environ), profiles, options.kick)
+    wanted = Wanted(target_of(os.environ), login_of(os.environ), profiles, options.kick)
     is_well = True
     for finding in check_up(wanted, options.stack):
         line = json.dumps(finding.to_wire(), ensure_ascii=False) if options.json else None

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from bellwire.channels import check_channel, is_public
-from bellwire.config import TOKEN_NAME, target_of
+from bellwire.config import TOKEN_NAME, login_of
 from bellwire.cursors import decode_cursor
 from bellwire.errors import Unauthenticated
 from bellwire.told import Told
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     """Print until stopped, or until `--count` updates are out."""
     from bellwire.subscriber import Subscriber  # noqa: PLC0415 - paho and botocore
 
-    login = target_of(os.environ).login
+    login = login_of(os.environ)
     private = [name for name in options.channels if not is_public(check_channel(name))]
     if options.narrow and login.is_guest:
         raise Unauthenticated(f"--narrow is for who has logged in: set {TOKEN_NAME}")

@@ -8,7 +8,7 @@ from typing import Final
 
 from bellwire.answers import decode_answer
 from bellwire.channels import topic_of
-from bellwire.config import TOKEN_COMMAND_NAME, TOKEN_NAME, Target
+from bellwire.config import TOKEN_COMMAND_NAME, TOKEN_NAME, Target, default_data_dir
 from bellwire.doctor import causes
 from bellwire.doctor.deployed import Deployed
 from bellwire.doctor.doctors_line import DoctorsLine
@@ -18,10 +18,10 @@ from bellwire.doctor.queues import Queues
 from bellwire.doctor.role_proofs import Role, prove_as
 from bellwire.doctor.steps import Skipped, Step
 from bellwire.errors import BellwireError, NotAllowed, Unauthenticated, Upstream
-from bellwire.guest_identities import RememberedGuests
+from bellwire.guest_identities import GuestFiles
 from bellwire.http_calls import SIGNED_FOR_S, HttpCalls, Proof, describe_skew
 from bellwire.joining import Joined, Joining
-from bellwire.login_tokens import bearer_headers
+from bellwire.login_tokens import Login, bearer_headers
 from bellwire.present_json import PresentPerson, decode_present
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.service_config import ServiceConfig, read_service_config
@@ -42,12 +42,14 @@ class Wanted:
     """What the caller of the checkup brings.
 
     Attributes:
+        login: who reads.
         profiles: AWS profiles of `job` and `operator`.
         kick: the test user of the login that is given, who may be kicked.
         deployed: what the stack says, where one was named.
     """
 
     target: Target
+    login: Login = field(default_factory=Login)
     profiles: Mapping[str, str] = field(default_factory=dict)
     kick: str | None = None
     deployed: Deployed | None = None
@@ -62,8 +64,8 @@ class Checkup:
         self._calls = HttpCalls(self._url)
         self._mark = secrets.token_hex(8)
         self._service = ServiceConfig("", "", "", "")
-        self._login = DoctorsLogin(wanted.target.login)
-        self._joining = Joining(self._calls, self._login.login, RememberedGuests())
+        self._login = DoctorsLogin(wanted.login)
+        self._joining = self._join()
         self._line: DoctorsLine | None = None
         self._published_at_s = 0.0
 
@@ -103,15 +105,19 @@ class Checkup:
 
     def _open_session(self) -> str:
         self._login = choose_login(
-            self._wanted.target, self._calls, self._service, f"doctor.{self._mark}"
+            self._wanted.login, self._url, self._calls, self._service, f"doctor.{self._mark}"
         )
-        self._joining = Joining(self._calls, self._login.login, RememberedGuests())
+        self._joining = self._join()
         with causes.of_function("session", self._wanted.deployed):
             identity_id = self._joined().identity_id
         if self._joining.is_guest:
             return f"a guest, {identity_id}"
         name = f" {self._login.made_up}" if self._login.made_up else ""
         return f"a member,{name} {identity_id}"
+
+    def _join(self) -> Joining:
+        """As a guest be the one that the other commands are."""
+        return Joining(self._calls, self._login.login, GuestFiles(default_data_dir() / "guests"))
 
     def _check_credentials(self) -> str:
         if abs(self._calls.ahead_s) > SIGNED_FOR_S:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from bellwire.config import LOOPBACK, TOKEN_COMMAND_NAME, TOKEN_NAME, Target
+from bellwire.config import LOOPBACK, TOKEN_COMMAND_NAME, TOKEN_NAME
 from bellwire.doctor.dev_login import dev_login
 from bellwire.errors import Unauthenticated
 from bellwire.http_calls import HttpCalls
@@ -46,14 +46,14 @@ class DoctorsLogin:
 
 
 def choose_login(
-    target: Target, calls: HttpCalls, service: ServiceConfig, made_up: str
+    given: Login, url: str, calls: HttpCalls, service: ServiceConfig, made_up: str
 ) -> DoctorsLogin:
     """Take the login that is given; at `bellwire dev` make somebody up; else be a guest."""
-    is_here = urlsplit(target.url).hostname in LOOPBACK
-    if not target.login.is_guest or not (is_here and service.has_logins):
-        return DoctorsLogin(target.login)
+    is_here = urlsplit(url).hostname in LOOPBACK
+    if not given.is_guest or not (is_here and service.has_logins):
+        return DoctorsLogin(given)
     if dev_login(calls, made_up) is None:
-        return DoctorsLogin(target.login)
+        return DoctorsLogin(given)
     return DoctorsLogin(Login(partial(_log_in, calls, made_up)), made_up)
 
 

@@ -23,8 +23,7 @@ def check_up(wanted: Wanted, stack_name: str | None = None) -> Iterator[StepFind
         yield take_one(Step("stack", lambda: _look_up(stack_name, found)))
         if not found:
             return
-        target = Target(found[0].url, None, wanted.target.login)
-        wanted = replace(wanted, target=target, deployed=found[0])
+        wanted = replace(wanted, target=Target(found[0].url, None), deployed=found[0])
     with closing(Checkup(wanted)) as checkup:
         yield from take(checkup.steps())
 

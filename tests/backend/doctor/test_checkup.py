@@ -15,7 +15,7 @@ import pytest
 
 from backend.doctor.checkups import STEPS, check_up, report_of
 from backend.test_proofs import without_key
-from bellwire.config import Target, target_of
+from bellwire.config import Target
 from bellwire.doctor.checkup import Checkup, Wanted
 from bellwire.doctor.steps import take
 from members import ask, open_session
@@ -294,7 +294,7 @@ def test_guests_that_are_switched_off(tmp_path: Path) -> None:
 
 
 def wanted_at(service: RunningService) -> Wanted:
-    return Wanted(Target(service.url, service.key, target_of({"BELLWIRE_URL": service.url}).login))
+    return Wanted(Target(service.url, service.key))
 
 
 @pytest.mark.parametrize(
