@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bellwire.errors import Malformed, Unauthenticated
+from bellwire.errors import BellwireError, Malformed, Unauthenticated, Upstream
 from bellwire.wire_json import Json
 
 COMMAND_WITHIN_S: Final = 60.0
@@ -40,8 +40,13 @@ class Login:
         return callable(self.token)
 
     def ask_token(self) -> str | None:
-        """Return the token, a fresh one if that can be had; None for a guest."""
-        return self.token() if callable(self.token) else self.token
+        """Return the token, a fresh one if that can be had; None for a guest.
+
+        Raises:
+            Upstream: the function failed, which may pass; an error of ours it may raise itself.
+            Unauthenticated: it returned no token.
+        """
+        return _call(self.token) if callable(self.token) else self.token
 
     def wish(self) -> dict[str, Json]:
         """Return the body of `POST /v1/session`."""
@@ -60,7 +65,7 @@ class TokenCommand:
     The command is split as a shell would; no shell runs it.
     """
 
-    words: tuple[str, ...]
+    words: tuple[str, ...] = field(repr=False)  # there may be secrets among them
 
     @classmethod
     def parse(cls, text: str) -> "TokenCommand":
@@ -72,16 +77,18 @@ class TokenCommand:
         try:
             words = tuple(shlex.split(text))
         except ValueError as error:
-            raise Malformed(f"expected a command, found {text!r:.80}: {error}") from error
+            # Without the text, in which there may be secrets.
+            raise Malformed(f"expected a command as a shell takes it: {error}") from None
         if not words:
-            raise Malformed(f"expected a command, found {text!r:.80}")
+            raise Malformed("expected a command, found no words")
         return cls(words)
 
     def __call__(self) -> str:
         """Run it; what it says on stderr is seen.
 
         Raises:
-            Unauthenticated: it cannot be run, fails, takes too long or prints no token.
+            Unauthenticated: it cannot be run, or prints no token.
+            Upstream: it fails or takes too long, which may pass.
         """
         try:
             done = subprocess.run(  # noqa: S603 - the user's own command
@@ -91,8 +98,11 @@ class TokenCommand:
                 timeout=COMMAND_WITHIN_S,
                 check=True,
             )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise Unauthenticated(f"no login token: {_reason(error)}") from error
+        except OSError as error:
+            raise Unauthenticated(f"no login token: {error}") from None
+        except subprocess.SubprocessError as error:
+            # Neither is chained: both hold the arguments.
+            raise Upstream(f"no login token: {self.words[0]} {_reason(error)}") from None
         token = done.stdout.decode(errors="replace").strip()
         if not token:
             raise Unauthenticated(f"no login token: {self.words[0]} printed nothing")
@@ -112,12 +122,22 @@ def bearer_headers(token: str | None) -> Mapping[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-def _reason(error: OSError | subprocess.SubprocessError) -> str:
-    """Say what went wrong without the arguments, among which there may be secrets."""
-    match error:
-        case subprocess.CalledProcessError():
-            return f"{error.cmd[0]} exited with {error.returncode}"
-        case subprocess.TimeoutExpired():
-            return f"{error.cmd[0]} took longer than {COMMAND_WITHIN_S:.0f} s"
-        case _:
-            return str(error)
+def _call(function: Callable[[], object]) -> str:
+    try:
+        token = function()
+    except BellwireError:
+        raise
+    except Exception as error:
+        raise Upstream(f"the token function failed: {type(error).__name__}") from error
+    if token is not None and not isinstance(token, str):
+        found = type(token).__name__
+        raise Unauthenticated(f"expected text of the token function, found {found}")
+    if not token or not token.strip():
+        raise Unauthenticated("the token function returned nothing")
+    return token.strip()
+
+
+def _reason(error: subprocess.SubprocessError) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"exited with {error.returncode}"
+    return f"took longer than {COMMAND_WITHIN_S:.0f} s"

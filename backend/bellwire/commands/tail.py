@@ -4,13 +4,14 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
 from bellwire.channels import check_channel, is_public
 from bellwire.config import TOKEN_NAME, login_of
 from bellwire.cursors import decode_cursor
-from bellwire.errors import Unauthenticated
+from bellwire.errors import TooMany, Unauthenticated
 from bellwire.told import Told
 from bellwire.updates import Update
 
@@ -47,6 +48,9 @@ def run(options: argparse.Namespace) -> int:
             " `bellwire token USER` prints one"
         )
     subscriber = Subscriber.from_env(channels=options.channels if options.narrow else ())
+    if not login.is_guest and (private or not options.poll):
+        with suppress(TooMany):  # who only has to wait does so while following
+            subscriber.identity()  # else what is wrong with a login would be tried again for ever
     told = subscriber.follow(
         options.channels,
         since=None if options.since is None else decode_cursor(options.since).positions,
