@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
+from bellwire.bearer_calls import BearerCalls
 from bellwire.channels import check_channel
 from bellwire.config import default_data_dir, login_of, target_of
 from bellwire.cursors import MAX_CHANNELS
-from bellwire.errors import Malformed, Unauthenticated
+from bellwire.errors import Malformed
 from bellwire.followed import Followed
 from bellwire.guest_identities import GuestFiles, GuestIdentities, RememberedGuests
 from bellwire.http_calls import HttpCalls
-from bellwire.joining import Joined, Joining
-from bellwire.login_tokens import Login, LoginToken, bearer_headers
+from bellwire.joining import Joining
+from bellwire.login_tokens import Login, LoginToken
+from bellwire.opening import Joined
 from bellwire.present_json import PresentPerson, decode_present
 from bellwire.service_config import ServiceConfig, read_service_config
 from bellwire.tailing import Follower
@@ -50,6 +52,7 @@ class Subscriber:
         self._calls = HttpCalls(url.rstrip("/"))
         self._login = _check(Login(token, provider, tuple(channels)))
         self._joining = Joining(self._calls, self._login, guests or RememberedGuests())
+        self._bearer_calls = BearerCalls(self._calls, self._joining)
         self._config: ServiceConfig | None = None
         self._followers: list[Follower] = []
 
@@ -117,18 +120,10 @@ class Subscriber:
             Unauthenticated: the login does not hold.
             BellwireError: the service refused otherwise, or cannot be reached.
         """
-        query, config = {"channel": check_channel(channel)}, self._read_config()
-        if self._login.is_guest:
+        query = {"channel": check_channel(channel)}
+        if self._joining.is_guest:
             return decode_present(self._calls.get("/v1/presence", query))
-        try:
-            return self._ask_presence(query, config)
-        except Unauthenticated:
-            self._joining.forget()  # it has ended, and a new one may be had
-            return self._ask_presence(query, config)
-
-    def _ask_presence(self, query: Mapping[str, str], config: ServiceConfig) -> list[PresentPerson]:
-        headers = bearer_headers(self._joining.session(config).token)
-        return decode_present(self._calls.get("/v1/presence", query, headers))
+        return decode_present(self._bearer_calls.get("/v1/presence", query, self._read_config()))
 
     def identity(self) -> Joined:
         """Return who the service says this is; a session is opened if there is none.

@@ -20,6 +20,7 @@ from bellwire.following import Schedule, after_answer, after_envelope, after_sub
 from bellwire.http_calls import HttpCalls
 from bellwire.joining import Joining
 from bellwire.mqtt_socket import Closed, Message, MqttSocket, SocketEvent, Subscribed
+from bellwire.opening import Joined
 from bellwire.service_config import ServiceConfig, read_service_config
 from bellwire.told import Told
 from bellwire.update_polls import UpdatePolls
@@ -33,10 +34,17 @@ RECONNECT_CAP_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """Why a connection is gone, or was never had, and whether it ever delivered."""
+    """Why a connection is gone, or was never had.
+
+    Attributes:
+        reason: in words.
+        has_delivered: whether there ever was one.
+        joined: the session that it did not open with, None if it was not for that.
+    """
 
     reason: str
     has_delivered: bool = False
+    joined: Joined | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +98,8 @@ class Follower:
                 failures = 0
                 continue
             failures = 1 if lost.has_delivered else failures + 1
-            if failures > (1 if self._joining.is_guest else 0) and not lost.has_delivered:
-                self._joining.forget()  # it may be that this session was refused
+            if lost.joined is not None and failures > (1 if self._joining.is_guest else 0):
+                self._joining.suspect(lost.joined)
             yield from self._polls.poll(self._config)  # what is refused for good is told alone
             logger.warning("%s", lost.reason)
             cap_s = min(RECONNECT_BASE_S * 2**failures, RECONNECT_CAP_S)
@@ -118,16 +126,18 @@ class Follower:
         """Connect, and tell what comes until the connection is lost or the login changes."""
         self._events = events = Queue[_Event]()  # what an old socket still brings is not heard
         try:
-            socket = self._connect(events)
+            joined = self._joining.session(self._config)
         except (Upstream, TooMany) as error:
             return _Lost(f"cannot connect, will try again: {error.message}")
+        socket = self._connect(joined, events)
         try:
-            return (yield from self._listen(events))
+            lost = yield from self._listen(events)
+            return lost if lost.has_delivered else replace(lost, joined=joined)
         finally:
             socket.close()
 
-    def _connect(self, events: Queue[_Event]) -> MqttSocket:
-        service, joined = self._config, self._joining.session(self._config)
+    def _connect(self, joined: Joined, events: Queue[_Event]) -> MqttSocket:
+        service = self._config
         url = presign_iot_url(service.iot_url, service.region, joined.credentials)
         suffix = f"{random.randrange(36**8):08x}"  # noqa: S311 - only has to differ
         channels = self._followed.resolve(joined.identity_id)

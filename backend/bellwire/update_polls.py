@@ -4,11 +4,11 @@ import logging
 from collections.abc import Generator
 
 from bellwire.answers import Answer, decode_answer
-from bellwire.errors import Malformed, TooMany, Unauthenticated, Upstream
+from bellwire.bearer_calls import BearerCalls
+from bellwire.errors import Malformed, TooMany, Upstream
 from bellwire.followed import Followed, Query
 from bellwire.http_calls import HttpCalls
 from bellwire.joining import Joining
-from bellwire.login_tokens import bearer_headers
 from bellwire.service_config import ServiceConfig
 from bellwire.told import Told
 
@@ -24,7 +24,7 @@ class UpdatePolls:
 
     def __init__(self, calls: HttpCalls, joining: Joining, followed: Followed) -> None:
         self._calls = calls
-        self._joining = joining
+        self._bearer_calls = BearerCalls(calls, joining)
         self._followed = followed
         self.wait_s = 2.0
 
@@ -48,14 +48,4 @@ class UpdatePolls:
     def _ask(self, query: Query, config: ServiceConfig) -> Answer:
         if query.is_public and config.has_guests:
             return decode_answer(self._calls.get("/v1/updates", query.words))
-        try:
-            return self._ask_as_oneself(query, config)
-        except Unauthenticated:
-            if self._joining.is_guest:
-                raise
-            self._joining.forget()  # it has ended, and a new one may be had
-            return self._ask_as_oneself(query, config)
-
-    def _ask_as_oneself(self, query: Query, config: ServiceConfig) -> Answer:
-        headers = bearer_headers(self._joining.session(config).token)
-        return decode_answer(self._calls.get("/v1/updates", query.words, headers))
+        return decode_answer(self._bearer_calls.get("/v1/updates", query.words, config))

@@ -20,8 +20,9 @@ from bellwire.doctor.steps import Skipped, Step
 from bellwire.errors import BellwireError, NotAllowed, Unauthenticated, Upstream
 from bellwire.guest_identities import GuestFiles
 from bellwire.http_calls import SIGNED_FOR_S, HttpCalls, Proof, describe_skew
-from bellwire.joining import Joined, Joining
+from bellwire.joining import Joining
 from bellwire.login_tokens import Login, bearer_headers
+from bellwire.opening import Joined
 from bellwire.present_json import PresentPerson, decode_present
 from bellwire.publisher import HttpOutlet, Publisher
 from bellwire.service_config import ServiceConfig, read_service_config

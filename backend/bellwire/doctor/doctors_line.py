@@ -7,7 +7,7 @@ from bellwire.aws.presigning import presign_iot_url
 from bellwire.doctor import causes
 from bellwire.doctor.mqtt_line import FAILURE, TOO_MANY, Line, Said
 from bellwire.errors import BellwireError, NotAllowed, TooMany, Upstream
-from bellwire.joining import Joined
+from bellwire.opening import Joined
 from bellwire.payloads import decode_payload
 from bellwire.service_config import ServiceConfig
 from bellwire.updates import Update

@@ -11,6 +11,7 @@ from bellwire.errors import BellwireError, Malformed, Unauthenticated, Upstream
 from bellwire.http_calls import HttpCalls
 from bellwire.joining import Joining
 from bellwire.login_tokens import bearer_headers
+from bellwire.opening import Joined
 from bellwire.service_config import ServiceConfig
 from bellwire.wire_json import decode_json, encode_json
 
@@ -62,7 +63,7 @@ class Kicking:
             raise Upstream(causes.of_staying(ENDED_WITHIN_S, self._deployed))
         ended_ms = (time.monotonic() - began_s) * 1000
         self._await_refusal(joined.token)
-        after = self._come_back(joined.identity_id, is_renewable=is_renewable)
+        after = self._come_back(joined, is_renewable=is_renewable)
         whom = f"{name} {joined.identity_id}" if name != joined.identity_id else name
         return f"{whom}: connection ended after {ended_ms:.0f} ms, bearer refused, {after}"
 
@@ -89,15 +90,15 @@ class Kicking:
             " function poll reads another directory than the function people writes, or an old one"
         )
 
-    def _come_back(self, identity_id: str, *, is_renewable: bool) -> str:
+    def _come_back(self, joined: Joined, *, is_renewable: bool) -> str:
         """Log in again, by a new token."""
-        self._joining.forget()
+        self._joining.forget(joined)
         if not is_renewable:
             return f"a fresh login was not tried: that takes {TOKEN_COMMAND_NAME}"
         try:
             found = self._joining.session(self._service).identity_id
         except BellwireError as error:
             raise Upstream(f"kicked, and cannot log in again: {error.message}") from error
-        if found != identity_id:
-            raise Upstream(f"kicked, and came back as another: {found}, not {identity_id}")
+        if found != joined.identity_id:
+            raise Upstream(f"kicked, and came back as another: {found}, not {joined.identity_id}")
         return "a fresh login works"
