@@ -108,7 +108,7 @@ class Subscriber:
     def _run(self, follower: Follower, *, is_poll_only: bool) -> Iterator[Told]:
         self._followers.append(follower)
         try:
-            yield from follower.poll_forever() if is_poll_only else follower.listen_forever()
+            yield from follower.follow(is_poll_only=is_poll_only)
         finally:
             self._followers.remove(follower)
 

@@ -1,19 +1,16 @@
 """The commands of readers: whose login they take, and what they say when it does not work."""
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from backend.readers import wait_for
 from bellwire.publisher import HttpOutlet, Publisher
 from members import log_in
 from services import BELLWIRE, RunningService, running_service, tailing
-
-WITHIN_S = 30
 
 
 @pytest.fixture
@@ -25,13 +22,6 @@ def name() -> str:
 @pytest.fixture
 def publisher(service: RunningService) -> Publisher:
     return Publisher(HttpOutlet(service.url, service.key))
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + WITHIN_S
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_the_terminal_tells_who_is_there(

@@ -1,12 +1,12 @@
 """Reading from Python: as a guest, as a user, becoming one, and who is there."""
 
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 
+from backend.readers import WITHIN_S, next_of, wait_for
 from bellwire.errors import BadChannel, Malformed, NotAllowed
 from bellwire.guest_identities import RememberedGuests
 from bellwire.present_json import PresentPerson
@@ -15,8 +15,6 @@ from bellwire.subscriber import Subscriber
 from bellwire.told import Told
 from members import log_in
 from services import RunningService
-
-WITHIN_S = 30
 
 
 @pytest.fixture
@@ -28,19 +26,6 @@ def name() -> str:
 @pytest.fixture
 def publisher(service: RunningService) -> Publisher:
     return Publisher(HttpOutlet(service.url, service.key))
-
-
-def next_of(told: Iterator[Told]) -> Told:
-    """Wait for the next one, with a deadline."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(next, told).result(WITHIN_S)
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + WITHIN_S
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("is_poll_only", [False, True], ids=["push", "poll"])
