@@ -68,7 +68,7 @@ class Followed:
         self._rewind = rewind
         self._tells_state = tells_state
         self._receivers = {c: Receiver(c, position) for c, position in positions.items()}
-        self._names = {name: name for name in positions}
+        self._names = {name: [name] for name in positions}
 
     @property
     def wants_catch_up(self) -> bool:
@@ -77,7 +77,9 @@ class Followed:
 
     def resolve(self, identity_id: str) -> list[str]:
         """Return what the channels are called for one identity, which `me` is from now on."""
-        self._names = {resolve_me(name, identity_id): name for name in self._receivers}
+        self._names = {}
+        for name in self._receivers:
+            self._names.setdefault(resolve_me(name, identity_id), []).append(name)
         return list(self._names)
 
     def forget_private(self) -> list[Told]:
@@ -107,8 +109,12 @@ class Followed:
         except Malformed as error:
             logger.warning("dropped a payload that is no envelope: %s", error)
             return Heard()
-        name = self._names.get(envelope.channel, "")
-        return self._receive(name, envelope) if name in self._receivers else Heard()
+        heard = [self._receive(name, envelope) for name in self._names.get(envelope.channel, ())]
+        return Heard(
+            tuple(told for one in heard for told in one.told),
+            any(one.wants_catch_up for one in heard) or not heard,
+            any(one.is_epoch_new for one in heard),
+        )
 
     def _receive(self, name: str, envelope: Envelope) -> Heard:
         received = receive_envelope(self._receivers[name], replace(envelope, channel=name))
