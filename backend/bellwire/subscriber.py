@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Self
 
 from bellwire.bearer_calls import BearerCalls
@@ -46,12 +45,18 @@ class Subscriber:
                 each session, about once an hour, so that a login that has ended can be replaced.
                 None: a guest.
             provider: whose token it is, e.g. `"graph.facebook.com"`; None: its issuer tells.
-            channels: all that a user's sessions are to be good for; empty: all that they may read.
+            channels: all that a user's sessions are to be good for, whoever logs in; empty: all
+                that they may read. A guest's session is good for what is public.
             guests: where a guest's identity is kept; None: here, for as long as this lives.
+
+        Raises:
+            Malformed: a provider without a token, or one text in the place of channels.
+            BadChannel: one of the channels is none.
         """
         self._calls = HttpCalls(url.rstrip("/"))
-        self._login = _check(Login(token, provider, tuple(channels)))
-        self._joining = Joining(self._calls, self._login, guests or RememberedGuests())
+        self._channels = _check_all(channels)
+        login = self._login_of(token, provider)
+        self._joining = Joining(self._calls, login, guests or RememberedGuests())
         self._bearer_calls = BearerCalls(self._calls, self._joining)
         self._config: ServiceConfig | None = None
         self._followers: list[Follower] = []
@@ -93,11 +98,12 @@ class Subscriber:
 
         Raises:
             BadChannel: that is no name. At once, as the other errors of the call itself.
-            Malformed: too many channels, or none.
+            Malformed: too many channels, or none, or one text in their place.
             BellwireError: while it is iterated over: refused for good, e.g. `NotAllowed`. What may
-                pass is tried again.
+                pass is tried again, except at the very beginning: a service that cannot be reached
+                then is `Upstream`.
         """
-        names = sorted({check_channel(name) for name in channels})
+        names = sorted(set(_check_all(channels)))
         if not 1 <= len(names) <= MAX_CHANNELS:
             raise Malformed(f"expected 1 to {MAX_CHANNELS} channels, found {len(names)}")
         positions = {name: (since or {}).get(name) for name in names}
@@ -138,20 +144,31 @@ class Subscriber:
     def login(self, token: LoginToken, *, provider: str | None = None) -> None:
         """Become the user of this login; what is followed goes on as theirs.
 
-        Private channels tell that continuity was lost and begin anew, public ones go on. Not needed
-        when a login is only renewed: a token function does that without a break.
+        Private channels tell that continuity was lost and begin anew, public ones go on. What was
+        meant for the user before is not told any more, nor are their errors. Waits for nobody. Not
+        needed when a login is only renewed: a token function does that without a break.
+
+        Raises:
+            Malformed: a provider without a token.
         """
-        self._become(replace(self._login, token=token, provider=provider))
+        self._become(self._login_of(token, provider))
 
     def logout(self) -> None:
         """Become a guest again: following private channels ends with `NotAllowed`."""
-        self._become(Login())
+        if not self._joining.is_guest:
+            self._become(Login())
 
     def _become(self, login: Login) -> None:
-        self._login = _check(login)
         self._joining.become(login)
         for follower in list(self._followers):
             follower.wake()
+
+    def _login_of(self, token: LoginToken | None, provider: str | None) -> Login:
+        if token is not None:
+            return Login(token, provider, self._channels)
+        if provider is not None:
+            raise Malformed("expected a token with a provider: a guest has neither")
+        return Login()
 
     def _read_config(self) -> ServiceConfig:
         if self._config is None:
@@ -159,9 +176,7 @@ class Subscriber:
         return self._config
 
 
-def _check(login: Login) -> Login:
-    if login.is_guest and (login.provider is not None or login.channels):
-        raise Malformed("expected a token with provider or channels: a guest has neither")
-    for channel in login.channels:
-        check_channel(channel)
-    return login
+def _check_all(channels: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(channels, str):
+        raise Malformed(f"expected a list of channels, found the text {channels!r:.80}")
+    return tuple(check_channel(name) for name in channels)

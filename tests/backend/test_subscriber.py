@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -176,7 +177,51 @@ def test_what_cannot_be_followed_is_said_at_once(service: RunningService) -> Non
         subscriber.presence("public")
     with pytest.raises(Malformed, match="expected 1 to 50 channels, found 0"):
         subscriber.follow([])
-    with pytest.raises(Malformed, match="a guest has neither"):
+    with pytest.raises(Malformed, match="expected a list of channels, found the text 'public/a'"):
+        subscriber.follow("public/a")
+    with pytest.raises(Malformed, match="expected a list of channels"):
+        Subscriber(service.url, "token", channels="public/a")
+    with pytest.raises(Malformed, match="expected a token with a provider"):
         Subscriber(service.url, provider="graph.facebook.com")
     with pytest.raises(BadChannel):
         Subscriber(service.url, "token", channels=["public"])
+
+
+def test_what_a_reader_is_narrowed_to_outlives_logins(
+    service: RunningService, publisher: Publisher, name: str
+) -> None:
+    room = f"group/{name}/room"
+    publisher.event(room, "not for this page")
+    subscriber = Subscriber(service.url, channels=["user/me/inbox"])  # a guest for now
+    for _ in range(2):
+        subscriber.login(log_in(service, name, name))
+        with pytest.raises(NotAllowed, match=room):
+            next_of(subscriber.follow([room], is_poll_only=True))
+        subscriber.logout()
+
+
+def test_a_guest_who_logs_out_goes_on(service: RunningService) -> None:
+    subscriber = Subscriber(service.url)
+    before = subscriber.identity()
+    subscriber.logout()
+    assert subscriber.identity() is before
+
+
+def test_who_logs_in_waits_for_nobody(service: RunningService, name: str) -> None:
+    asked, go_on = Event(), Event()
+
+    def wait() -> str:
+        asked.set()
+        assert go_on.wait(WITHIN_S)
+        return log_in(service, f"{name}-ann")
+
+    subscriber = Subscriber(service.url, wait)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, subscriber.follow(["user/me/inbox"]))
+        assert asked.wait(WITHIN_S)
+        subscriber.login(log_in(service, name, name))
+        assert subscriber.identity().groups == (name,)
+        subscriber.logout()
+        go_on.set()
+        with pytest.raises(NotAllowed):
+            waiting.result(WITHIN_S)
