@@ -26,6 +26,7 @@ class Subscriber:
     """Reads channels as somebody: a guest, or a user by their login.
 
     What it follows may be iterated over in one thread, and everything else be called in others.
+    `close`, or the end of a `with`, ends it all.
     """
 
     def __init__(
@@ -60,6 +61,22 @@ class Subscriber:
         self._bearer_calls = BearerCalls(self._calls, self._joining)
         self._config: ServiceConfig | None = None
         self._followers: list[Follower] = []
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End for good: whatever is followed ends, once a request that is under way is answered.
+
+        Any thread may call this, and none has to.
+        """
+        self._is_closed = True
+        for follower in list(self._followers):
+            follower.close()
 
     @classmethod
     def from_env(
@@ -87,7 +104,7 @@ class Subscriber:
         is_poll_only: bool = False,
         tells_state: bool = True,
     ) -> Iterator[Told]:
-        """Tell every update of some channels, once and in order, for as long as it is asked.
+        """Tell every update of some channels, once and in order, until `close`.
 
         Args:
             channels: for example `["public/host", "user/me/inbox"]`.
@@ -113,6 +130,8 @@ class Subscriber:
 
     def _run(self, follower: Follower, *, is_poll_only: bool) -> Iterator[Told]:
         self._followers.append(follower)
+        if self._is_closed:  # after the line above: see close
+            follower.close()
         try:
             yield from follower.follow(is_poll_only=is_poll_only)
         finally:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from backend.readers import WITHIN_S, next_of, wait_for
+from backend.readers import WITHIN_S, data_of, next_of, wait_for
 from bellwire.errors import BadChannel, Malformed, NotAllowed
 from bellwire.guest_identities import RememberedGuests
 from bellwire.present_json import PresentPerson
@@ -225,3 +225,30 @@ def test_who_logs_in_waits_for_nobody(service: RunningService, name: str) -> Non
         go_on.set()
         with pytest.raises(NotAllowed):
             waiting.result(WITHIN_S)
+
+
+@pytest.mark.parametrize("is_poll_only", [False, True], ids=["push", "poll"])
+def test_who_follows_can_be_stopped_from_another_thread(
+    service: RunningService, name: str, *, is_poll_only: bool
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        with Subscriber(service.url) as subscriber:
+            told = [
+                pool.submit(list, subscriber.follow([f"public/{name}"], is_poll_only=is_poll_only))
+                for _ in range(2)
+            ]
+            wait_for(lambda: all(one.running() for one in told))
+        assert [one.result(WITHIN_S) for one in told] == [[], []]
+    assert list(subscriber.follow([f"public/{name}"], is_poll_only=is_poll_only)) == []
+
+
+def test_nothing_is_told_after_the_end(
+    service: RunningService, publisher: Publisher, name: str
+) -> None:
+    for at in range(3):
+        publisher.event(f"public/{name}", at)
+    subscriber = Subscriber(service.url)
+    told = subscriber.follow([f"public/{name}"], rewind=3)
+    assert data_of(next_of(told)) == 0
+    subscriber.close()
+    assert list(told) == []
