@@ -7,6 +7,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Protocol
 from urllib.parse import quote
 
@@ -77,9 +78,13 @@ class GuestFiles:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write whole or not at all: other processes may read meanwhile."""
+    """Write whole or not at all: other processes and threads may read and write meanwhile."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.touch(mode=0o600)
-    fresh.write_text(text + "\n")
-    fresh.replace(path)
+    descriptor, fresh = mkstemp(dir=path.parent)  # a name of its own, and 0600 from the beginning
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+        Path(fresh).replace(path)
+    except OSError:
+        Path(fresh).unlink(missing_ok=True)
+        raise

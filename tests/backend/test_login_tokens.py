@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,20 @@ def test_a_directory_that_takes_no_file_keeps_nobody(tmp_path: Path) -> None:
     guests.keep(POOL, GUEST)
     assert guests.find(POOL) is None
     guests.keep(POOL, None)
+
+
+def test_a_guest_is_kept_privately_by_many_threads_at_once(tmp_path: Path) -> None:
+    guests = GuestFiles(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: guests.keep(POOL, GUEST), range(400)))
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert guests.find(POOL) == GUEST
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    guests = GuestFiles(tmp_path)
+    (tmp_path / POOL.replace(":", "%3A") / "in the way").mkdir(parents=True)
+    guests.keep(POOL, GUEST)
+    assert guests.find(POOL) is None
+    assert len(list(tmp_path.iterdir())) == 1
