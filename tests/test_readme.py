@@ -90,8 +90,6 @@ def test_the_python_example_publishes(demo: RunningService) -> None:
 
 def test_the_python_example_reads(demo: RunningService) -> None:
     (example,) = [text for text in blocks("README.md", "python") if "Subscriber" in text]
-    token = demo.run("token", "reader").stdout.strip()
-    example = f"log_in = lambda: {token!r}\n" + example
     with subprocess.Popen(
         [sys.executable, "-u", "-c", example.replace("http://127.0.0.1:8080", demo.url)],
         env=demo.environment,

@@ -1,4 +1,7 @@
-"""Publish updates to web dashboards over AWS IoT; the public names of the library."""
+"""Publish updates to web dashboards over AWS IoT, and read them; the library's public names.
+
+`Subscriber` needs the extra `cli` (paho-mqtt): `pip install 'bellwire[cli]'`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -7,13 +10,17 @@ if TYPE_CHECKING:
     from bellwire.errors import BellwireError
     from bellwire.publications import Published
     from bellwire.publisher import Publisher
+    from bellwire.subscriber import Subscriber
+    from bellwire.told import Told
 
-__all__ = ["BellwireError", "Published", "Publisher"]
+__all__ = ["BellwireError", "Published", "Publisher", "Subscriber", "Told"]
 
 _HOMES = {
     "BellwireError": "bellwire.errors",
     "Published": "bellwire.publications",
     "Publisher": "bellwire.publisher",
+    "Subscriber": "bellwire.subscriber",
+    "Told": "bellwire.told",
 }
 
 
