@@ -20,7 +20,8 @@ MARGIN_S: Final = 60.0
 """A session this close to its end opens nothing any more."""
 RETRY_S: Final = 5.0
 """No session is asked for again sooner while the one before still holds."""
-RETRY_CAP_S: Final = 60.0
+RETRY_CAP_S: Final = MARGIN_S
+"""Nor later: what is kept until then has not ended."""
 
 
 @dataclass(frozen=True, slots=True)

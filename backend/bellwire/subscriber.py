@@ -164,8 +164,9 @@ class Subscriber:
         """Become the user of this login; what is followed goes on as theirs.
 
         Private channels tell that continuity was lost and begin anew, public ones go on. What was
-        meant for the user before is not told any more, nor are their errors. Waits for nobody. Not
-        needed when a login is only renewed: a token function does that without a break.
+        meant for the user before is not told any more, nor are their errors. Returns at once; what
+        is followed goes on once a request that is under way is answered. Not needed when a login is
+        only renewed: a token function does that without a break.
 
         Raises:
             Malformed: a provider without a token.

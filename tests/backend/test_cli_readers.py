@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from backend.readers import wait_for
+from backend.reader_doubles import wait_for
 from bellwire.publisher import HttpOutlet, Publisher
 from members import log_in
 from services import BELLWIRE, RunningService, running_service, tailing

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from backend.readers import WITHIN_S, SlowCalls, UnluckyCalls, data_of, next_of
+from backend.reader_doubles import WITHIN_S, SlowCalls, UnluckyCalls, data_of, next_of
 from bellwire.errors import Internal, Malformed, NotAllowed, Upstream, from_wire
 from bellwire.followed import Followed
 from bellwire.guest_identities import RememberedGuests

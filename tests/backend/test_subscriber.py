@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from backend.readers import WITHIN_S, data_of, next_of, wait_for
+from backend.reader_doubles import WITHIN_S, data_of, next_of, wait_for
 from bellwire.errors import BadChannel, Malformed, NotAllowed
 from bellwire.guest_identities import RememberedGuests
 from bellwire.present_json import PresentPerson
