@@ -12,7 +12,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak fuzz format lock template clean
+.PHONY: help demo test check bench rehearse soak fuzz format lock template clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ demo: .installed-service browser_client/dist/stamp ## start the whole service he
 test: .installed-develop browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
+
+rehearse: .installed-develop .tools/sam/.installed .tools/ministack/.installed browser_client/dist/stamp .installed-chromium ## the stack on a local AWS, with what goes wrong; ARGS=--short for a few minutes
+	PYTHONPATH=tests $(BIN)/python -m rehearsal $(ARGS)
 
 soak: .installed-develop ## random histories of the log for SOAK_MINUTES=10
 	PYTHONPATH=tests $(BIN)/python -m backend.histories.soak

@@ -17,6 +17,7 @@ from rehearsal.browser import told_in_a_browser
 from rehearsal.cloud import CloudSwitch, Places
 from rehearsal.doctor import doctor_finds_all_well
 from rehearsal.emulator import Emulator, free_ports, running_emulator
+from rehearsal.rights import rights
 from rehearsal.stack import Stack, build, deploy
 from rehearsal.stories import Stage
 from rehearsal.weather import Weather
@@ -76,6 +77,8 @@ def _stories(stage: Stage, traffic_s: float) -> list[tuple[str, Callable[[], boo
         ("throttled_table", partial(stories.throttled_table, stage)),
         ("iot_down", partial(stories.iot_down, stage, seconds=traffic_s)),
         ("deploy_meanwhile", partial(stories.deploy_meanwhile, stage)),
+        ("narrowed", partial(stories.narrowed, stage, log_in)),
+        ("rights", partial(rights, stage)),
     ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
+from bellwire.errors import NotAllowed
 from bellwire.subscriber import Subscriber
 from rehearsal.cloud import CloudSwitch
 from rehearsal.stack import Stack
@@ -85,7 +86,7 @@ def audience(stage: Stage, channels: list[str]) -> Iterator[tuple[Receiver, Rece
         yield push, poll
     finally:
         for one in followers:
-            getattr(one, "close", lambda: None)()
+            one.close()
 
 
 def fresh(name: str) -> str:
@@ -191,14 +192,33 @@ def presence(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
     """A member is told what is published in a room, and seen there. (The doctor kicks.)"""
     user, group = f"user-{uuid4().hex[:6]}", f"g{uuid4().hex[:6]}"
     room = f"group/{group}/room"
-    member = Subscriber(stage.stack.api_url, log_in(user, group))
-    seen = Receiver("member")
-    told = member.follow([room], rewind=1)
-    threading.Thread(target=lambda: _drain(told, seen), daemon=True).start()
-    stage.roads.by_invoke(room, "hello")
-    is_told = wait_for(lambda: seen.count() == 1, SOON_S)
-    is_seen = wait_for(lambda: [one.user for one in member.presence(room)] == [user], SOON_S)
+    with Subscriber(stage.stack.api_url, log_in(user, group)) as member:
+        seen = Receiver("member")
+        told = member.follow([room], rewind=1)
+        threading.Thread(target=lambda: _drain(told, seen), daemon=True).start()
+        stage.roads.by_invoke(room, "hello")
+        is_told = wait_for(lambda: seen.count() == 1, SOON_S)
+        is_seen = wait_for(lambda: [one.user for one in member.presence(room)] == [user], SOON_S)
     return is_told and is_seen
+
+
+def narrowed(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
+    """A session of one room reads there, is told who else does, and reads nowhere else."""
+    user, group = f"user-{uuid4().hex[:6]}", f"g{uuid4().hex[:6]}"
+    room, other = f"group/{group}/room", f"group/{group}/other"
+    address = stage.roads.publisher.user(user).identity_id
+    with Subscriber(stage.stack.api_url, log_in(user, group), channels=[room]) as reader:
+        seen = Receiver("narrowed")
+        told = reader.follow([room], rewind=1)
+        threading.Thread(target=lambda: _drain(told, seen), daemon=True).start()
+        stage.roads.by_http(room, "hello")
+        is_told = wait_for(lambda: seen.count() == 1, SOON_S)
+        is_whole = reader.identity().identity_id == address and reader.presence(room) is not None
+        try:
+            next(reader.follow([other], rewind=1, is_poll_only=True))
+        except NotAllowed:
+            return is_told and is_whole
+    return False
 
 
 def _drain(told: Any, receiver: Receiver) -> None:

@@ -33,7 +33,7 @@ class Roads:
         emulator, outputs = stack.emulator, stack.outputs
         self._sqs, self._events = emulator.client("sqs"), emulator.client("events")
         self._lambda, self._outputs = emulator.client("lambda"), outputs
-        self._publisher = Publisher(HttpOutlet(stack.api_url, _signer_of(stack)))
+        self.publisher = Publisher(HttpOutlet(stack.api_url, _signer_of(stack)))
         self._events_function = stack.function("events")
         self.all: Mapping[str, Road] = {
             "http": self.by_http,
@@ -47,7 +47,7 @@ class Roads:
 
     def by_http(self, channel: str, data: Any) -> None:
         """Publish over HTTP, signed by the publisher's role."""
-        self._publisher.event(channel, data)
+        self.publisher.event(channel, data)
 
     def as_the_bus(self, channel: str, data: Any) -> None:
         """Call the function as EventBridge does on AWS."""

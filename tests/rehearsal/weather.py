@@ -18,7 +18,23 @@ class Weather:
 
     def for_functions(self) -> dict[str, str]:
         """Return the environment by which functions read it."""
-        return {"WEATHER": str(self.path), "PYTHONPATH": str(FAULTY)}
+        return {
+            "WEATHER": str(self.path),
+            "CALLS": str(self._calls),
+            "PYTHONPATH": str(FAULTY),
+        }
+
+    @property
+    def _calls(self) -> Path:
+        return self.path.with_name("calls.txt")
+
+    def calls(self) -> dict[str, set[str]]:
+        """Tell which actions each function has taken, e.g. `{"wire-poll": {"dynamodb:Query"}}`."""
+        taken: dict[str, set[str]] = {}
+        for line in self._calls.read_text().splitlines():
+            function, action = line.split()
+            taken.setdefault(function, set()).add(action)
+        return taken
 
     @contextmanager
     def of(self, **faults: Any) -> Iterator[None]:

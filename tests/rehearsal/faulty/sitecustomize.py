@@ -72,9 +72,22 @@ def refusing(client: Callable[..., Any]) -> Callable[..., Any]:
                 raise ClientError(error, service)  # type: ignore[arg-type]  # as AWS answers
 
         made.meta.events.register("before-send", refuse)
+        made.meta.events.register("before-parameter-build", note_call)
         return made
 
     return make
+
+
+def note_call(params: Any, model: Any, **_: Any) -> None:
+    """Write down which actions a call takes, one line each: `wire-poll dynamodb:Query`."""
+    service, name = model.service_model.signing_name, model.name
+    if "TransactItems" in params:
+        names = {f"{kind}Item" for item in params["TransactItems"] for kind in item}
+    else:
+        names = {name}
+    here = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    with Path(os.environ["CALLS"]).open("a") as calls:
+        calls.writelines(f"{here} {service}:{one}\n" for one in names)
 
 
 class Changed(importlib.abc.Loader):
