@@ -167,3 +167,14 @@ def test_secrets_are_in_no_environment() -> None:
     text = json.dumps([whole["Globals"]["Function"]["Environment"], *own])
     assert "LoginSecretValue" not in text
     assert whole["Parameters"]["LoginSecretValue"]["NoEcho"] is True
+
+
+def test_a_new_library_publishes_new_versions_for_the_alias() -> None:
+    """SAM takes a version for the same while a function's own package is: ours never changes."""
+    (layer,) = resources("AWS::Serverless::LayerVersion").values()
+    assert layer["PublishLambdaVersion"] is True
+    functions = resources("AWS::Serverless::Function")
+    aliased = {name for name, one in functions.items() if "AutoPublishAlias" in one}
+    assert aliased == {"PollFunction", "SessionFunction"}
+    for name in aliased:
+        assert functions[name]["AutoPublishAliasAllProperties"] is True
