@@ -45,7 +45,7 @@ check: .installed-develop .installed-client .tools/sam/.installed .tools/checkov
 	$(TOOL_DIR)/checkov/bin/checkov --config-file infra/aws/.checkov.yaml --file infra/aws/template.yaml
 	npm run --silent check
 
-bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto ## measure and print the figures README quotes
+bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto .tools/sam/.installed ## measure and print the figures README quotes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 format: .installed-develop .installed-client ## rewrite the sources in house format

@@ -25,6 +25,7 @@ PAGES = (
     "docs/log.md",
     "docs/presence.md",
     "infra/aws/COSTS.md",
+    "infra/aws/README.md",
     "infra/local/README.md",
     "iot_policies/README.md",
     "iot_policies/TRUTH_TABLE.md",
@@ -133,8 +134,9 @@ def test_links_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-def test_the_tests_named_are_there() -> None:
-    named = set(re.findall(r"`(test_[a-z_]+)`", (REPOSITORY / "docs/failures.md").read_text()))
+@pytest.mark.parametrize("page", ["docs/failures.md", "infra/aws/README.md"])
+def test_the_tests_named_are_there(page: str) -> None:
+    named = set(re.findall(r"`(test_[a-z_]+)`", (REPOSITORY / page).read_text()))
     sources = [path.read_text() for path in (REPOSITORY / "tests").rglob("test_*.py")]
     there = {
         name for text in sources for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 from sqlalchemy import Engine
 
 from benchmarks.appends import measure_appends
+from benchmarks.cold_start import measure_cold_starts
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
 from benchmarks.members import measure_members
@@ -59,6 +60,7 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
             yield from log_rows(name, engine)
     starts_ms = measure_starts(directory / "starts")
     yield "start of the service until ready", " · ".join(f"{one:.0f} ms" for one in starts_ms)
+    yield from measure_cold_starts(directory / "functions")
     size_bytes = len(gzip.compress(CLIENT.read_bytes(), 9))
     yield "bellwire.js, gzip -9", f"{size_bytes:,} bytes"
 

@@ -106,6 +106,8 @@ class Function:
         }
         if self.has_alias:
             properties["AutoPublishAlias"] = "live"
+            # Else none is published for a new library: a function's own package never changes.
+            properties["AutoPublishAliasAllProperties"] = True
             properties["ProvisionedConcurrencyConfig"] = when(
                 "HasWarmInstances", {"ProvisionedConcurrentExecutions": ref("WarmInstances")}
             )

@@ -86,6 +86,7 @@ def _library() -> dict[str, Any]:
             "CompatibleRuntimes": ["python3.13"],
             "CompatibleArchitectures": ["x86_64"],
             "RetentionPolicy": "Delete",
+            "PublishLambdaVersion": True,
         },
     }
 

@@ -14,6 +14,7 @@ from bellwire_stack.__main__ import HEADER
 from bellwire_stack.template import template
 from bellwire_stack.yaml_text import to_yaml
 from infra.aws.template_file import PLACE, TEMPLATE, filled_in, read_template, resources
+from rehearsal.cloud import LIFECYCLE
 
 ROLES = {
     "GuestRole": "guest_role",
@@ -167,3 +168,39 @@ def test_secrets_are_in_no_environment() -> None:
     text = json.dumps([whole["Globals"]["Function"]["Environment"], *own])
     assert "LoginSecretValue" not in text
     assert whole["Parameters"]["LoginSecretValue"]["NoEcho"] is True
+
+
+def test_a_new_library_publishes_new_versions_for_the_alias() -> None:
+    """SAM takes a version for the same while a function's own package is: ours never changes."""
+    (layer,) = resources("AWS::Serverless::LayerVersion").values()
+    assert layer["PublishLambdaVersion"] is True
+    functions = resources("AWS::Serverless::Function")
+    aliased = {name for name, one in functions.items() if "AutoPublishAlias" in one}
+    assert aliased == {"PollFunction", "SessionFunction"}
+    for name in aliased:
+        assert functions[name]["AutoPublishAliasAllProperties"] is True
+
+
+def test_pages_of_other_origins_may_send_and_read_what_the_client_does() -> None:
+    """The emulator of the rehearsal answers no preflight. Source: browser_client/src/io."""
+    (api,) = resources("AWS::ApiGatewayV2::Api").values()
+    cors = api["CorsConfiguration"]
+    assert cors["AllowOrigins"] == {"!Ref": "AllowedOrigins"}
+    assert set(cors["AllowMethods"]) == {"GET", "POST"}
+    assert {"authorization", "content-type"} <= set(cors["AllowHeaders"])
+    assert {"bellwire-poll-after-ms", "date", "retry-after"} <= set(cors["ExposeHeaders"])
+
+
+def test_the_rule_tells_the_function_of_all_that_the_rehearsal_does() -> None:
+    """The rehearsal has the stand-in call the function; AWS IoT reads the rule's own text."""
+    (rule,) = resources("AWS::IoT::TopicRule").values()
+    told = rule["TopicRulePayload"]
+    assert told["Sql"] == f"SELECT * FROM '{LIFECYCLE}'"
+    assert told["Actions"] == [{"Lambda": {"FunctionArn": {"!GetAtt": "LifecycleFunction.Arn"}}}]
+    failed = told["ErrorAction"]["Sqs"]
+    assert failed["QueueUrl"] == {"!Ref": "DeadLettersQueue"}
+    (sends,) = statements(failed["RoleArn"]["!GetAtt"].removesuffix(".Arn"))
+    assert (sends["Action"], sends["Resource"]) == (
+        ["sqs:SendMessage"],
+        {"!GetAtt": "DeadLettersQueue.Arn"},
+    )
