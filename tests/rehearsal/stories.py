@@ -107,14 +107,17 @@ def traffic(stage: Stage, *, seconds: float, crash: float = 0.05) -> bool:
 
 
 def poisoned_job(stage: Stage) -> bool:
-    """A job that nobody can read delays no other and lies among the dead letters."""
+    """What nobody can read delays nothing else and lies among the dead letters."""
     channel, poison = fresh("poison"), f"no JSON {uuid4().hex}"
     with audience(stage, [channel]) as (push, poll):
         url = stage.stack.outputs["JobsQueueUrl"]
         stage.stack.emulator.client("sqs").send_message(QueueUrl=url, MessageBody=poison)
+        stage.roads.as_the_bus(f"no channel {poison}", 1)
         stage.roads.by_queue(channel, "good")
         is_through = wait_for(lambda: push.count() == poll.count() == 1, SOON_S)
-        is_kept = wait_for(lambda: any(poison in json.dumps(x) for x in stage.letters()), SOON_S)
+        is_kept = wait_for(
+            lambda: sum(poison in json.dumps(one) for one in stage.letters()) == 2, SOON_S
+        )
     _empty(stage)
     return is_through and is_kept
 
@@ -189,7 +192,10 @@ def deploy_meanwhile(stage: Stage) -> bool:
 
 
 def presence(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
-    """A member is told what is published in a room, and seen there. (The doctor kicks.)"""
+    """A member is told what is published in a room, and seen there. (The doctor kicks.)
+
+    Their groups change at the next login.
+    """
     user, group = f"user-{uuid4().hex[:6]}", f"g{uuid4().hex[:6]}"
     room = f"group/{group}/room"
     with Subscriber(stage.stack.api_url, log_in(user, group)) as member:
@@ -199,7 +205,9 @@ def presence(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
         stage.roads.by_invoke(room, "hello")
         is_told = wait_for(lambda: seen.count() == 1, SOON_S)
         is_seen = wait_for(lambda: [one.user for one in member.presence(room)] == [user], SOON_S)
-    return is_told and is_seen
+    with Subscriber(stage.stack.api_url, log_in(user, f"{group}-another")) as member:
+        has_another = member.identity().groups == (f"{group}-another",)
+    return is_told and is_seen and has_another
 
 
 def narrowed(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
@@ -211,7 +219,7 @@ def narrowed(stage: Stage, log_in: Callable[[str, str], str]) -> bool:
         seen = Receiver("narrowed")
         told = reader.follow([room], rewind=1)
         threading.Thread(target=lambda: _drain(told, seen), daemon=True).start()
-        stage.roads.by_http(room, "hello")
+        stage.roads.publisher.set(room, "greeting", "hello")
         is_told = wait_for(lambda: seen.count() == 1, SOON_S)
         is_whole = reader.identity().identity_id == address and reader.presence(room) is not None
         try:

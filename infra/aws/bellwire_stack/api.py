@@ -7,7 +7,7 @@ by every emulator.
 from typing import Any, Final
 
 from bellwire_stack.functions import Function
-from bellwire_stack.words import att, ref, sub
+from bellwire_stack.words import Tagged, att, ref, sub, when
 
 SIGNED: Final = "AWS_IAM"
 ROUTES: Final = (
@@ -92,30 +92,44 @@ def api(functions: list[Function]) -> dict[str, Any]:
 
 def _integration(function: Function) -> dict[str, Any]:
     title = function.name.title()
-    source = "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/*"
-    return {
+    made = {
         f"{title}Integration": {
             "Type": "AWS::ApiGatewayV2::Integration",
             "Properties": {
                 "ApiId": ref("HttpApi"),
                 "IntegrationType": "AWS_PROXY",
-                "IntegrationUri": ref(f"{function.logical_id}.Alias")
-                if function.has_alias
-                else att(f"{function.logical_id}.Arn"),
+                "IntegrationUri": _address(function),
                 "PayloadFormatVersion": "2.0",
                 "TimeoutInMillis": (function.timeout_s + 1) * 1000,
             },
         },
-        f"{title}Permission": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": ref(f"{function.logical_id}.Alias")
-                if function.has_alias
-                else ref(function.logical_id),
-                "Principal": "apigateway.amazonaws.com",
-                "SourceArn": sub(source),
-            },
+        f"{title}Permission": _permission(ref(function.logical_id)),
+    }
+    if function.has_alias:
+        permission = _permission(ref(f"{function.logical_id}.Alias"))
+        made[f"{title}WarmPermission"] = {"Condition": "HasWarmInstances", **permission}
+    return made
+
+
+def _address(function: Function) -> Tagged:
+    """Go by the alias only where instances are kept warm for it: it has the parameters of the
+    time when its version was published.
+    """
+    plain = att(f"{function.logical_id}.Arn")
+    if not function.has_alias:
+        return plain
+    return when("HasWarmInstances", ref(f"{function.logical_id}.Alias"), plain)
+
+
+def _permission(function: Tagged) -> dict[str, Any]:
+    source = "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/*"
+    return {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": function,
+            "Principal": "apigateway.amazonaws.com",
+            "SourceArn": sub(source),
         },
     }
 

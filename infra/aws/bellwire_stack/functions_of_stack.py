@@ -11,8 +11,8 @@ READ_LOG: Final = (
     on_table("ReadState", "KeyedTable", "Query"),
 )
 APPEND: Final = (
-    on_table("AppendToLog", "LogTable", "PutItem", "Query", "UpdateItem"),
-    on_table("RememberIds", "KeyedTable", "GetItem", "PutItem"),
+    on_table("AppendToLog", "LogTable", "GetItem", "PutItem", "Query", "UpdateItem"),
+    on_table("RememberIds", "KeyedTable", "PutItem"),
 )
 PUSH: Final = tuple(statements("publisher_role", ["PublishUnderTheStage"]))
 SEND_DEAD_LETTERS: Final = on_queue("SendDeadLetters", "DeadLettersQueue", "SendMessage")
@@ -22,7 +22,8 @@ HEARTBEAT: Final = '{"channel":"public/heartbeat","op":"event","data":"beat"}'
 READ_BEARER_SECRET: Final = allow(
     "ReadBearerSecret", ["secretsmanager:GetSecretValue"], att("BearerSecret.Id")
 )
-SEE_CONNECTIONS: Final = tuple(statements("connections_role", ["SeeAndEndConnections"]))
+SEE_CONNECTIONS: Final = tuple(statements("connections_role", ["SeeConnections"]))
+END_CONNECTIONS: Final = tuple(statements("connections_role", ["EndConnections"]))
 
 
 def functions() -> list[Function]:
@@ -69,7 +70,8 @@ def _of_the_api() -> list[Function]:
             "POST /v1/users, /v1/kick",
             (
                 *statements("session_role", ["VouchForUsers"]),
-                *statements("connections_role"),
+                *END_CONNECTIONS,
+                *statements("connections_role", ["TakeAway"]),
                 KEEP_PEOPLE,
                 on_table("FindConnections", "PresenceTable", "Query"),
             ),
@@ -178,7 +180,7 @@ def _of_the_stack() -> list[Function]:
             (
                 on_table("KeepPresence", "PresenceTable", "DeleteItem", "GetItem", "PutItem"),
                 FIND_PEOPLE,
-                *SEE_CONNECTIONS,
+                *END_CONNECTIONS,
             ),
             is_asynchronous=True,
         ),

@@ -59,10 +59,10 @@ def test_what_is_deployed_is_what_is_rendered(role: str, name: str) -> None:
     ("role", "name", "sids"),
     [
         ("SessionRole", "session_role", None),
-        ("PeopleRole", "connections_role", None),
+        ("PeopleRole", "connections_role", {"EndConnections", "TakeAway"}),
         ("PeopleRole", "session_role", {"VouchForUsers"}),
-        ("LifecycleRole", "connections_role", {"SeeAndEndConnections"}),
-        ("HealRole", "connections_role", {"SeeAndEndConnections"}),
+        ("LifecycleRole", "connections_role", {"EndConnections"}),
+        ("HealRole", "connections_role", {"SeeConnections"}),
         ("DoorbellsRole", "publisher_role", {"PublishUnderTheStage"}),
     ],
 )
