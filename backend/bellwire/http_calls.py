@@ -147,7 +147,8 @@ class HttpCalls:
                 continue
             self._note_date(response.headers.get("date"))
             has_said_when = "retry-after" in response.headers
-            if not retries.is_retry(method, response.status, has_said_when):
+            may_pass = retries.is_retry(method, response.status, has_said_when)
+            if not may_pass and not _has_died(response):
                 return response
             try:
                 retries = retries.increment(method, path, response=response)
@@ -194,6 +195,19 @@ def describe_skew(url: str, ahead_s: float) -> str:
         f"this machine's clock is {abs(ahead_s):.0f} s {way} that of {url}: a signature holds for"
         f" {SIGNED_FOR_S} s, set the clock"
     )
+
+
+def _has_died(response: urllib3.BaseHTTPResponse) -> bool:
+    """Tell whether a function ended without an answer of its own; another instance has one.
+
+    Source: API Gateway guide, HTTP APIs, Lambda integrations: 500 "Internal Server Error".
+    """
+    try:
+        said = decode_json(response.data)
+    except Malformed:
+        said = None
+    is_ours = isinstance(said, dict) and "error" in said
+    return response.status == 500 and not is_ours
 
 
 def _reason(url: str, error: HTTPError) -> str:

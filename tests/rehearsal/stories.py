@@ -171,7 +171,7 @@ def iot_down(stage: Stage, *, seconds: float) -> bool:
             is_polled = wait_for(lambda: poll.count() == 6, SOON_S)
             time.sleep(seconds)
         stage.roads.by_invoke(channel, "after")
-        wait_for(lambda: push.count() >= 7, 3 * SOON_S)
+        wait_for(lambda: min(push.count(), poll.count()) >= 7, 3 * SOON_S)
         sent = {channel: ["before", *(f"meanwhile-{at}" for at in range(5)), "after"]}
         return _sum_up(stage, sent, push, poll) and is_polled
 
