@@ -12,7 +12,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench rehearse soak fuzz format lock template clean
+.PHONY: help demo test check bench rehearse build soak fuzz format lock template clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -64,6 +64,11 @@ lock: ## resolve the dependencies anew (needs uv)
 	for tool in $(TOOLS); do uv pip compile --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header requirements/$$tool.in \
 		-o requirements/$$tool.lock || exit 1; done
+
+build: .installed-develop browser_client/dist/stamp .tools/sam/.installed ## the wheel and the npm tarball into dist/, the functions' packages into infra/aws/.aws-sam
+	$(BIN)/python -m hatchling build -d dist
+	cd browser_client && npm pack --silent --pack-destination ../dist
+	cd infra/aws && SAM_CLI_TELEMETRY=0 $(CURDIR)/$(TOOL_DIR)/sam/bin/sam build
 
 template: .installed-develop ## write infra/aws/template.yaml anew
 	PYTHONPATH=infra/aws $(BIN)/python -m bellwire_stack > infra/aws/template.yaml

@@ -32,17 +32,20 @@ FOR_AWS_ITSELF: Final = {
 NOT_REHEARSED: Final = {
     "poll": {"iot:DescribeEndpoint"},  # the stand-in's endpoint is given by a parameter
     # After an answer was lost, an append looks whether it was its own that moved the head.
-    **{name: {"dynamodb:GetItem"} for name in ("publish", "jobs", "events", "invoke")},
+    **{name: {"dynamodb:GetItem"} for name in ("publish", "jobs", "events")},
+    # Lambda itself sends what an asynchronous call could not do.
+    "invoke": {"dynamodb:GetItem", "sqs:SendMessage"},
     # A connection is asked about after a minute, and ended when somebody kicked comes back:
     # tests/backend/test_presence_live.py and test_presence_and_kicks.py, on the same documents.
     "heal": {
+        "sqs:SendMessage",
         "dynamodb:DeleteItem",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "iot:GetConnection",
         "iot:ListSubscriptions",
     },
-    "lifecycle": {"iot:DeleteConnection"},
+    "lifecycle": {"iot:DeleteConnection", "sqs:SendMessage"},
 }
 
 

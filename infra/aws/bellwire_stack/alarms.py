@@ -43,14 +43,15 @@ def alarms(functions: list[Function]) -> dict[str, Any]:
             "Maximum",
             0,
         )
-    made["JobsAgeAlarm"] = _alarm(
-        "Jobs wait for more than five minutes",
-        "AWS/SQS",
-        "ApproximateAgeOfOldestMessage",
-        {"QueueName": att("JobsQueue.QueueName")},
-        "Maximum",
-        300,
-    )
+    for title, queue in (("Jobs", "JobsQueue"), ("JobsFifo", "JobsFifoQueue")):
+        made[f"{title}WaitAlarm"] = _alarm(
+            "Jobs wait for more than five minutes",
+            "AWS/SQS",
+            "ApproximateAgeOfOldestMessage",
+            {"QueueName": att(f"{queue}.QueueName")},
+            "Maximum",
+            300,
+        )
     made["PushFailedAlarm"] = _alarm(
         "AWS IoT does not take messages: clients poll what they miss",
         "Bellwire",

@@ -132,6 +132,21 @@ def test_what_is_called_asynchronously_keeps_what_fails() -> None:
         }
 
 
+def test_what_fails_may_be_sent_where_it_is_kept() -> None:
+    """Lambda sends to a destination by the function's own role."""
+    for name, function in resources("AWS::Serverless::Function").items():
+        events = function.get("Events", {}).values()
+        has_destination = "EventInvokeConfig" in function or any(
+            "DestinationConfig" in event["Properties"] for event in events
+        )
+        sent = [
+            one
+            for one in _flattened(statements(function["Role"]["!GetAtt"].removesuffix(".Arn")))
+            if one["Sid"] == "SendDeadLetters"
+        ]
+        assert bool(sent) or not has_destination, name
+
+
 def test_every_queue_ends_somewhere() -> None:
     queues = resources("AWS::SQS::Queue")
     last = {"DeadLettersQueue", "JobsDeadLettersQueue", "JobsFifoDeadLettersQueue"}
