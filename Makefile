@@ -42,7 +42,7 @@ check: .installed-develop .installed-client .tools/sam/.installed .tools/checkov
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(TOOL_DIR)/sam/bin/cfn-lint infra/aws/template.yaml
-	$(TOOL_DIR)/checkov/bin/checkov --config-file infra/aws/.checkov.yaml --file infra/aws/template.yaml
+	$(TOOL_DIR)/checkov/bin/python -m checkov.main --config-file infra/aws/.checkov.yaml --file infra/aws/template.yaml
 	npm run --silent check
 
 bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto .tools/sam/.installed ## measure and print the figures README quotes
