@@ -115,6 +115,7 @@ class Addressees:
 
     jobs: str
     events: str
+    lifecycle: str
 
 
 def encode_letter(letter: DeadLetter, at_ms: int) -> str:
@@ -147,8 +148,11 @@ def encode_letter(letter: DeadLetter, at_ms: int) -> str:
 def read_message(message: Message, addressees: Addressees) -> Replay | LostBatch:
     """Tell what has to be called again for a message of a queue of dead letters.
 
-    An EventBridge event on its own is for `addressees.events`; whatever else is no letter was
-    moved there by SQS and is for `addressees.jobs`, as a record of SQS.
+    An EventBridge event on its own is for `addressees.events`, what a rule of AWS IoT could not
+    hand over for `addressees.lifecycle`; whatever else is no letter was moved there by SQS and is
+    for `addressees.jobs`, as a record of SQS.
+
+    Source: IoT guide, rule-error-handling: `base64OriginalPayload` beside `failures`.
 
     Raises:
         Malformed: a letter that is damaged.
@@ -156,6 +160,8 @@ def read_message(message: Message, addressees: Addressees) -> Replay | LostBatch
     match found := _load(message.body):
         case {"function": _} | {"requestContext": {"functionArn": _}}:
             return decode_letter(message.body)
+        case {"ruleName": _, "base64OriginalPayload": str(packed), "failures": _}:
+            return Replay(addressees.lifecycle, _decoded(packed))
         case {"detail-type": _, "detail": _}:
             return Replay(addressees.events, found)
         case _:
@@ -207,6 +213,13 @@ def _function_of(arn: str) -> str:
     if len(parts) < 7 or parts[5] != "function" or not parts[6]:
         raise Malformed(f"expected the ARN of a function, found {arn[:140]!r}")
     return parts[6]
+
+
+def _decoded(packed: str) -> object:
+    try:
+        return json.loads(base64.b64decode(packed, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise Malformed(f"expected JSON in base64OriginalPayload: {error}") from error
 
 
 def _record(message: Message) -> dict[str, object]:

@@ -60,13 +60,21 @@ def test_one_update_may_come_bare(sql_log: SqlLog) -> None:
     assert take(sql_log, A, "m-2") == [("public/a", 2, False)]
 
 
-def test_a_direct_call_gives_no_ids(sql_log: SqlLog, fan_out: InlineFanOut) -> None:
-    for seq in (1, 2):
-        answer = handle_invoke({"updates": [A]}, log=sql_log, fan_out=fan_out)
+def test_a_direct_call_that_lambda_repeats_publishes_once(
+    sql_log: SqlLog, fan_out: InlineFanOut
+) -> None:
+    replayed = {"updates": [A], "replay": {"request_id": "call-1"}}
+    for payload, request_id, seq, is_duplicate in (
+        ({"updates": [A]}, "call-1", 1, False),
+        ({"updates": [A]}, "call-1", 1, True),
+        ({"updates": [A]}, "call-2", 2, False),
+        (replayed, "call-3", 1, True),
+    ):
+        answer = handle_invoke(payload, request_id=request_id, log=sql_log, fan_out=fan_out)
         epoch = sql_log.tail("public/a").epoch
-        result = {"channel": "public/a", "epoch": epoch, "seq": seq, "duplicate": False}
+        result = {"channel": "public/a", "epoch": epoch, "seq": seq, "duplicate": is_duplicate}
         assert answer == {"results": [result]}
-    assert ids(sql_log, "public/a") == [None, None]
+    assert ids(sql_log, "public/a") == ["call-1:0", "call-2:0"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Dead letters: what is in one comes back whole, and what AWS itself puts beside them is read."""
 
+import base64
 import json
 import random
 from typing import Any
@@ -28,7 +29,7 @@ from infra.aws.sample_events import (
     bus_event,
 )
 
-ADDRESSEES = Addressees(jobs="the-jobs", events="the-events")
+ADDRESSEES = Addressees(jobs="the-jobs", events="the-events", lifecycle="the-lifecycle")
 
 payloads: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(codec=None)),
@@ -55,6 +56,25 @@ def test_whatever_is_in_a_letter_comes_back(payload: object, message: str) -> No
     text = encode_letter(letter(payload, message), 7)
     assert text.isascii()
     assert decode_letter(text) == Replay("bellwire-dev-jobs", payload)
+
+
+def test_what_a_topic_rule_could_not_hand_over_is_the_event_it_was() -> None:
+    """Source: IoT guide, rule-error-handling, example."""
+    told = {"clientId": "us-east-1:a-1", "eventType": "connected", "timestamp": 1}
+    letter_of_iot = {
+        "ruleName": "lifecycle",
+        "topic": "$aws/events/presence/connected/us-east-1:a-1",
+        "cloudwatchTraceId": "7e146a2c-95b5-6caf-98b9-50e3969734c7",
+        "clientId": "us-east-1:a-1",
+        "base64OriginalPayload": base64.b64encode(json.dumps(told).encode()).decode(),
+        "failures": [{"failedAction": "LambdaAction", "errorMessage": "Throttled"}],
+    }
+    found = read_message(Message("m", json.dumps(letter_of_iot)), ADDRESSEES)
+    assert found == Replay("the-lifecycle", told)
+    for damaged in ("!", base64.b64encode(b"no JSON").decode()):
+        body = json.dumps({**letter_of_iot, "base64OriginalPayload": damaged})
+        with pytest.raises(Malformed, match="base64OriginalPayload"):
+            read_message(Message("m", body), ADDRESSEES)
 
 
 def test_what_would_not_fit_is_compressed() -> None:

@@ -110,11 +110,13 @@ class Functions:
         )
 
     def invoke(self, event: object) -> Any:
-        return handle_invoke(event, log=self.log, fan_out=self.fan_out)
+        return handle_invoke(event, request_id="a-call", log=self.log, fan_out=self.fan_out)
 
     def redrive(self, event: object) -> Any:
         nothing: Any = None
-        replays = Replays([], nothing, nothing, Addressees("jobs", "events"), (), lambda: 0)
+        replays = Replays(
+            [], nothing, nothing, Addressees("jobs", "events", "lifecycle"), (), lambda: 0
+        )
         return handle_redrive(event, replays=replays)
 
     def last_letter(self) -> tuple[str, object, type[BellwireError]]:

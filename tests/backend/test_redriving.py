@@ -24,7 +24,7 @@ from infra.aws.sample_events import TABLE_ARN
 
 NOW_MS = 1_795_417_463_828
 LETTER = DeadLetter("jobs", {"Records": []}, Internal("x"))
-ADDRESSEES = Addressees("jobs", "events")
+ADDRESSEES = Addressees("jobs", "events", "lifecycle")
 REGION = "us-east-1"
 SHARD = "shardId-00000001541626099285-f35f62ef"
 FIRST, LAST = "100000000003498069978", "100000000003498069980"

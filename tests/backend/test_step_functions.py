@@ -70,7 +70,7 @@ def payload(execution: str = EXECUTION) -> Any:
 
 def seqs(log: SqlLog, sent: Any) -> list[tuple[int, bool]]:
     fan_out = InlineFanOut(log, KeepingBroker(), "dev")
-    answer: Any = handle_invoke(sent, log=log, fan_out=fan_out)
+    answer: Any = handle_invoke(sent, request_id="a-call", log=log, fan_out=fan_out)
     return [(one["seq"], one["duplicate"]) for one in answer["results"]]
 
 

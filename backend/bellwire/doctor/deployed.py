@@ -25,6 +25,11 @@ NEEDED: Final = (
     "JobsQueueUrl",
     "DeadLettersQueueUrl",
 )
+_DEAD_LETTERS: Final = (
+    "DeadLettersQueueUrl",
+    "JobsDeadLettersQueueUrl",
+    "JobsFifoDeadLettersQueueUrl",
+)
 _REDRIVE: Final = "redrive"
 
 
@@ -37,7 +42,7 @@ class Deployed:
     region: str
     identity_pool_id: str
     jobs_queue_url: str
-    dead_letters_url: str
+    dead_letters_urls: tuple[str, ...]
     publisher_role_arn: str | None = None
     operator_role_arn: str | None = None
     redrive_function: str | None = None
@@ -77,7 +82,7 @@ def read_outputs(name: str, status: str, reason: str, outputs: Mapping[str, str]
         region=outputs["Region"],
         identity_pool_id=outputs["IdentityPoolId"],
         jobs_queue_url=outputs["JobsQueueUrl"],
-        dead_letters_url=outputs["DeadLettersQueueUrl"],
+        dead_letters_urls=tuple(outputs[key] for key in _DEAD_LETTERS if outputs.get(key)),
         publisher_role_arn=outputs.get("PublisherRoleArn") or None,
         operator_role_arn=outputs.get("OperatorRoleArn") or None,
         redrive_function=outputs.get("RedriveFunctionName") or None,

@@ -50,13 +50,15 @@ class Queues:
 
     def count_dead_letters(self) -> str:
         """Expect none."""
-        queue_url = self._deployed.dead_letters_url
-        waiting = count_messages(queue_url, self._deployed.region)
+        urls, region = self._deployed.dead_letters_urls, self._deployed.region
+        counted = {url: count_messages(url, region) for url in urls}
+        waiting = sum(counted.values())
         if waiting == 0:
             return "none"
+        where = " and ".join(url for url, count in counted.items() if count)
         redrive = self._deployed.redrive_function or "redrive"
         plural = "letter waits" if waiting == 1 else "letters wait"
         raise Upstream(
-            f"{waiting} {plural} in {queue_url}: each says what failed; when that is mended, invoke"
+            f"{waiting} {plural} in {where}: each says what failed; when that is mended, invoke"
             f" the function {redrive}"
         )

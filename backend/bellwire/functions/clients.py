@@ -11,10 +11,13 @@ from botocore.config import Config
 
 
 @cache
-def client(service: str, *, attempts: int = 3, read_timeout_s: int = 8) -> Any:
-    """Return the client of a service, e.g. `"dynamodb"`; `attempts` count the first one."""
+def client(service: str, *, attempts: int = 2, read_timeout_s: int = 3) -> Any:
+    """Return the client of a service, e.g. `"dynamodb"`; `attempts` count the first one.
+
+    A call that hangs has to end before its function does: the shortest may take 10 s.
+    """
     config = Config(
-        connect_timeout=2,
+        connect_timeout=1,
         read_timeout=read_timeout_s,
         max_pool_connections=50,
         retries={"total_max_attempts": attempts, "mode": "standard"},

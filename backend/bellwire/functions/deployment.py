@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from bellwire.errors import Upstream
 from bellwire.functions.clients import client
 from bellwire.functions.settings import Settings, settings
 from bellwire.policies import Document, Place, load_policy
@@ -134,7 +135,12 @@ class AwsDeployment:
         return told.api_url or f"https://{told.api_id}.execute-api.{told.region}.amazonaws.com"
 
     def _iot_host(self) -> str:
-        found = client("iot").describe_endpoint(endpointType="iot:Data-ATS")
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            found = client("iot").describe_endpoint(endpointType="iot:Data-ATS")
+        except (BotoCoreError, ClientError) as error:
+            raise Upstream(f"the endpoint of AWS IoT cannot be found: {error}") from error
         return str(found["endpointAddress"])
 
 

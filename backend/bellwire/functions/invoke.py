@@ -9,8 +9,13 @@ from bellwire.handlers.invoke import handle_invoke
 
 
 @observed
-def handler(payload: Any, _context: Any) -> Any:
+def handler(payload: Any, context: Any) -> Any:
     """Publish, and answer one result each; the class of what is raised is Lambda's errorType."""
     made = deployment()
     with flushing():
-        return handle_invoke(payload, log=made.appends, fan_out=made.fan_out)
+        return handle_invoke(
+            payload,
+            request_id=context.aws_request_id,
+            log=made.appends,
+            fan_out=made.fan_out,
+        )

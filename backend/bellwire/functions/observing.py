@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import wraps
+from threading import Lock
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -16,6 +17,7 @@ NAMESPACE: Final = "Bellwire"
 SERVICE: Final = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "bellwire")
 
 logger = Logger(service=SERVICE, level=os.environ.get("BELLWIRE_LOG_LEVEL", "INFO"))
+_counting = Lock()
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 
@@ -38,7 +40,8 @@ def observed(handle: Handler) -> Handler:
 
 def count(name: str, value: float = 1) -> None:
     """Count something, e.g. `"PushFailed"`, in this function's metrics."""
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    with _counting:  # threads that meet could make a line longer than CloudWatch takes
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
 def _traced(handler: Handler) -> Handler:

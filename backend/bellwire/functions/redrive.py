@@ -17,7 +17,7 @@ from bellwire.replaying import Replays
 MARGIN_MS: Final = 65_000
 """What the longest of the functions that are called may take, and a little more."""
 
-REPLAYABLE: Final = ("jobs", "events", "changes", "doorbells", "lifecycle", "heal", "invoke")
+REPLAYABLE: Final = ("jobs", "events", "changes", "doorbells", "lifecycle", "invoke")
 
 
 @observed
@@ -37,7 +37,9 @@ def _replays() -> Replays:
         boxes=[SqsLetterBox(sqs, url) for url in urls if url],
         functions=LambdaFunctions(client("lambda", attempts=1, read_timeout_s=65)),
         streams=AwsStreams(client("dynamodbstreams"), client("kinesis")),
-        addressees=Addressees(f"{told.stack}-jobs", f"{told.stack}-events"),
+        addressees=Addressees(
+            *(f"{told.stack}-{name}" for name in ("jobs", "events", "lifecycle"))
+        ),
         replayable=frozenset(f"{told.stack}-{name}" for name in REPLAYABLE),
         now_ms=now_ms,
     )

@@ -1,7 +1,7 @@
 """Updates from EventBridge: events of a bus, and schedules. Lambda is called asynchronously."""
 
 from bellwire.fanout import FanOut
-from bellwire.handlers.records import LastResort, attempt, replay_of
+from bellwire.handlers.records import LastResort, attempt, first_request_id, replay_of
 from bellwire.intake import take_in
 from bellwire.ports import Appends
 
@@ -33,13 +33,6 @@ def _read(event: object, request_id: str) -> tuple[str, object]:
         case {"detail": body, "id": str(event_id)}:
             return event_id, body
         case {"detail": body}:
-            return _first_id(event, request_id), body
+            return first_request_id(event, request_id), body
         case _:
-            return _first_id(event, request_id), event
-
-
-def _first_id(event: object, request_id: str) -> str:
-    match replay_of(event):
-        case {"request_id": str(first_id)}:
-            return first_id
-    return request_id
+            return first_request_id(event, request_id), event

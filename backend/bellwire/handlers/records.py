@@ -77,6 +77,14 @@ def replay_of(event: object) -> Record | None:
     return mark if isinstance(mark, dict) else None
 
 
+def first_request_id(event: object, request_id: str) -> str:
+    """Tell the id of the call that a replay repeats; of any other, its own."""
+    match replay_of(event):
+        case {"request_id": str(first_id)}:
+            return first_id
+    return request_id
+
+
 def failed_items(identifiers: list[str]) -> BatchAnswer:
     """Report what is to be delivered again: `{"batchItemFailures":[{"itemIdentifier":"…"}]}`."""
     return {"batchItemFailures": [{"itemIdentifier": item} for item in identifiers]}

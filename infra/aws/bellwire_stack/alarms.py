@@ -52,6 +52,22 @@ def alarms(functions: list[Function]) -> dict[str, Any]:
             "Maximum",
             300,
         )
+    made["DoorbellsWaitAlarm"] = _alarm(
+        "A channel could not be pushed for ten minutes",
+        "AWS/SQS",
+        "ApproximateAgeOfOldestMessage",
+        {"QueueName": att("DoorbellsQueue.QueueName")},
+        "Maximum",
+        600,
+    )
+    made["ApiFailedAlarm"] = _alarm(
+        "The API answers with faults of its own or of what is behind it",
+        "AWS/ApiGateway",
+        "5xx",
+        {"ApiId": ref("HttpApi")},
+        "Sum",
+        5,
+    )
     made["PushFailedAlarm"] = _alarm(
         "AWS IoT does not take messages: clients poll what they miss",
         "Bellwire",
@@ -155,6 +171,7 @@ def _dashboard(functions: list[Function]) -> dict[str, Any]:
             ],
             "Maximum",
         ),
+        ("Answers 5xx", [["AWS/ApiGateway", "5xx", "ApiId", "${HttpApi}"]], "Sum"),
         (
             "Pushes that failed",
             [["Bellwire", "PushFailed", "service", "${AWS::StackName}-doorbells"]],

@@ -23,6 +23,7 @@ class Function:
         is_asynchronous: whether AWS calls it and keeps what fails: at first for retries, then in
             the dead letters.
         condition: whether it is there.
+        keeps_failures: whether an asynchronous call that failed is tried again, and then kept.
         environment: besides what all have.
         layers: besides the one that all have.
         has_alias: whether callers go by an alias, for which instances can be kept warm.
@@ -39,6 +40,7 @@ class Function:
     environment: dict[str, Any] = field(default_factory=dict)
     layers: tuple[Any, ...] = ()
     has_alias: bool = False
+    keeps_failures: bool = True
 
     @property
     def logical_id(self) -> str:
@@ -118,11 +120,16 @@ class Function:
         if self.events:
             properties["Events"] = self.events
         if self.is_asynchronous:
-            properties["EventInvokeConfig"] = {
-                "MaximumEventAgeInSeconds": MAX_EVENT_AGE_S,
-                "MaximumRetryAttempts": 2,
-                "DestinationConfig": {
-                    "OnFailure": {"Type": "SQS", "Destination": att("DeadLettersQueue.Arn")}
-                },
-            }
+            properties["EventInvokeConfig"] = self._asynchronous()
         return {"Type": "AWS::Serverless::Function", "Properties": properties}
+
+    def _asynchronous(self) -> dict[str, Any]:
+        if not self.keeps_failures:
+            return {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+        return {
+            "MaximumEventAgeInSeconds": MAX_EVENT_AGE_S,
+            "MaximumRetryAttempts": 2,
+            "DestinationConfig": {
+                "OnFailure": {"Type": "SQS", "Destination": att("DeadLettersQueue.Arn")}
+            },
+        }

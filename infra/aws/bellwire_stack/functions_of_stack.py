@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-from bellwire_stack.functions import Function
+from bellwire.functions.redrive import REPLAYABLE
+from bellwire_stack.functions import MAX_EVENT_AGE_S, Function
 from bellwire_stack.policies import Statement, allow, on_queue, on_table, statements
-from bellwire_stack.words import Tagged, att, ref, sub, when, yes_if
+from bellwire_stack.words import Tagged, att, ref, sub, when
 
 READ_LOG: Final = (
     on_table("ReadLog", "LogTable", "GetItem", "Query"),
@@ -18,6 +19,12 @@ PUSH: Final = tuple(statements("publisher_role", ["PublishUnderTheStage"]))
 SEND_DEAD_LETTERS: Final = on_queue("SendDeadLetters", "DeadLettersQueue", "SendMessage")
 FIND_PEOPLE: Final = on_table("FindPeople", "DirectoryTable", "GetItem")
 KEEP_PEOPLE: Final = on_table("KeepPeople", "DirectoryTable", "GetItem", "PutItem")
+UNDELIVERED: Final[dict[str, Any]] = {
+    "DeadLetterConfig": {"Arn": att("DeadLettersQueue.Arn")},
+    "RetryPolicy": {"MaximumEventAgeInSeconds": MAX_EVENT_AGE_S, "MaximumRetryAttempts": 185},
+}
+"""What EventBridge cannot hand to Lambda. Source: EventBridge guide, eb-rule-retry-policy."""
+
 HEARTBEAT: Final = '{"channel":"public/heartbeat","op":"event","data":"beat"}'
 READ_BEARER_SECRET: Final = allow(
     "ReadBearerSecret", ["secretsmanager:GetSecretValue"], att("BearerSecret.Id")
@@ -109,15 +116,17 @@ def _of_jobs() -> list[Function]:
                     "Properties": {
                         "EventBusName": ref("EventBus"),
                         "Pattern": {"detail-type": ["Bellwire Updates"]},
+                        **UNDELIVERED,
                     },
                 },
                 "Heartbeat": {
                     "Type": "Schedule",
                     "Properties": {
                         "Schedule": "rate(1 minute)",
-                        "Enabled": yes_if("HasHeartbeat"),
+                        "State": when("HasHeartbeat", "ENABLED", "DISABLED"),
                         "Input": HEARTBEAT,
                         "Description": "Publishes to public/heartbeat",
+                        **UNDELIVERED,
                     },
                 },
             },
@@ -196,10 +205,10 @@ def _of_the_stack() -> list[Function]:
                     sub("${PresenceTable.Arn}/index/due"),
                 ),
                 *SEE_CONNECTIONS,
-                SEND_DEAD_LETTERS,
             ),
             timeout_s=55,
             is_asynchronous=True,
+            keeps_failures=False,  # the next minute does it all
             events={
                 "EachMinute": {"Type": "Schedule", "Properties": {"Schedule": "rate(1 minute)"}}
             },
@@ -214,10 +223,7 @@ def _of_the_stack() -> list[Function]:
                 allow(
                     "CallAgain",
                     ["lambda:InvokeFunction"],
-                    sub(
-                        "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:"
-                        "${AWS::StackName}-*"
-                    ),
+                    *(sub(f"{_FUNCTIONS}-{name}") for name in REPLAYABLE),
                 ),
                 allow(
                     "ReadStreamsAgain",
@@ -242,6 +248,7 @@ _READING: Final = (
     "GetQueueAttributes",
     "ReceiveMessage",
 )
+_FUNCTIONS: Final = "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}"
 _DYNAMODB_STREAM: Final = ("DescribeStream", "GetRecords", "GetShardIterator")
 _STREAM_READING: Final = (
     *(f"dynamodb:{one}" for one in _DYNAMODB_STREAM),
@@ -286,8 +293,7 @@ def _from_stream(stream: Tagged, **more: Any) -> dict[str, Any]:
 
 def _when_inline() -> tuple[Any, ...]:
     """Pushing at once is for stacks that are told to."""
-    mark = on_table("MarkPushed", "LogTable", "UpdateItem")
-    return tuple(when("IsInline", one) for one in (*PUSH, mark))
+    return tuple(when("IsInline", one) for one in PUSH)
 
 
 def _when_login_secret() -> Any:

@@ -90,7 +90,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "ApiUrl": _text("", "Where the API is reached if not at API Gateway's own name"),
     "IotUrl": _text("", "Where browsers connect if not at AWS IoT's own endpoint"),
     "CognitoUrl": _text("", "Where browsers find Cognito if not at AWS's own endpoint"),
-    "IdentityPoolOverride": _text("", "The identity pool if not the stack's own"),
+    "IdentityPoolOverride": _text("", "For rehearsals: the identity pool that functions ask"),
 }
 
 CONDITIONS: Final[dict[str, Tagged]] = {

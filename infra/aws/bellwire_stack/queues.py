@@ -2,7 +2,10 @@
 
 from typing import Any, Final
 
-from bellwire_stack.words import att, sub
+from bellwire_stack.words import att, ref, sub
+
+RULES: Final = ("EventsFunctionUpdates", "EventsFunctionHeartbeat")
+"""As SAM names what it makes of a function's events."""
 
 DAYS_14_S: Final = 1_209_600
 MAX_RECEIVES: Final = 20
@@ -68,6 +71,27 @@ def queues() -> dict[str, Any]:
         "DeadLettersQueue": queue(
             "dead-letters", visibility_s=360, keep_s=DAYS_14_S, max_bytes=1_048_576
         ),
+        "DeadLettersPolicy": {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {
+                "Queues": [ref("DeadLettersQueue")],
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Sid": "WhatEventBridgeCannotDeliver",
+                            "Effect": "Allow",
+                            "Principal": {"Service": "events.amazonaws.com"},
+                            "Action": "sqs:SendMessage",
+                            "Resource": att("DeadLettersQueue.Arn"),
+                            "Condition": {
+                                "ArnEquals": {"aws:SourceArn": [att(f"{one}.Arn") for one in RULES]}
+                            },
+                        }
+                    ],
+                },
+            },
+        },
         "EventBus": {
             "Type": "AWS::Events::EventBus",
             "Properties": {"Name": sub("${AWS::StackName}")},

@@ -103,6 +103,11 @@ def _outputs() -> dict[str, Any]:
         "JobsFifoQueueUrl": ("Updates in the order of their groups", ref("JobsFifoQueue")),
         "EventBusName": ("Updates as events", ref("EventBus")),
         "DeadLettersQueueUrl": ("What could not be done", ref("DeadLettersQueue")),
+        "JobsDeadLettersQueueUrl": ("Jobs received too often", ref("JobsDeadLettersQueue")),
+        "JobsFifoDeadLettersQueueUrl": (
+            "The same of the FIFO queue",
+            ref("JobsFifoDeadLettersQueue"),
+        ),
         "RedriveFunctionName": ("Does it again", ref("RedriveFunction")),
         "InvokeFunctionName": ("Publishes what it is called with", ref("InvokeFunction")),
         "PublisherRoleArn": ("For jobs", att("PublisherRole.Arn")),

@@ -136,7 +136,7 @@ def letters_of(deployed: Deployed) -> set[tuple[str, str]]:
     """Name what lies among the dead letters: the function, and the record's or event's own id."""
     named: set[tuple[str, str]] = set()
     for held in (*deployed.dead.messages, *deployed.dead_fifo.messages):
-        found = read_message(Message(held.id, held.body), Addressees("jobs", "events"))
+        found = read_message(Message(held.id, held.body), Addressees("jobs", "events", "lifecycle"))
         if not isinstance(found, Replay) or not isinstance(found.payload, dict):
             raise Malformed(f"expected a call to replay, found {found}")
         match found.payload:

@@ -275,7 +275,7 @@ class Deployed:
             boxes=[Box(self.dead), Box(self.dead_fifo)],
             functions=calls,
             streams=calls,
-            addressees=Addressees(jobs="jobs", events="events"),
+            addressees=Addressees(jobs="jobs", events="events", lifecycle="lifecycle"),
             replayable=set(self.functions),
             now_ms=self.world.now_ms,
         )

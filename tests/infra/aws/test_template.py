@@ -125,7 +125,8 @@ def test_what_is_called_asynchronously_keeps_what_fails() -> None:
     functions = resources("AWS::Serverless::Function")
     kept = {name for name, one in functions.items() if "EventInvokeConfig" in one}
     assert kept == {"EventsFunction", "InvokeFunction", "LifecycleFunction", "HealFunction"}
-    for name in kept:
+    assert functions["HealFunction"]["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+    for name in kept - {"HealFunction"}:
         config = functions[name]["EventInvokeConfig"]
         assert config["DestinationConfig"]["OnFailure"]["Destination"] == {
             "!GetAtt": "DeadLettersQueue.Arn"
@@ -136,15 +137,15 @@ def test_what_fails_may_be_sent_where_it_is_kept() -> None:
     """Lambda sends to a destination by the function's own role."""
     for name, function in resources("AWS::Serverless::Function").items():
         events = function.get("Events", {}).values()
-        has_destination = "EventInvokeConfig" in function or any(
-            "DestinationConfig" in event["Properties"] for event in events
-        )
-        sent = [
-            one
-            for one in _flattened(statements(function["Role"]["!GetAtt"].removesuffix(".Arn")))
-            if one["Sid"] == "SendDeadLetters"
-        ]
-        assert bool(sent) or not has_destination, name
+        configs = [function.get("EventInvokeConfig", {}), *(one["Properties"] for one in events)]
+        if any("DestinationConfig" in config for config in configs):
+            held = _flattened(statements(function["Role"]["!GetAtt"].removesuffix(".Arn")))
+            assert {
+                "Sid": "SendDeadLetters",
+                "Effect": "Allow",
+                "Action": ["sqs:SendMessage"],
+                "Resource": {"!GetAtt": "DeadLettersQueue.Arn"},
+            } in held, name
 
 
 def test_every_queue_ends_somewhere() -> None:
