@@ -21,8 +21,11 @@ POOL_KEYS_URL: Final = "https://cognito-identity.amazonaws.com/.well-known/jwks_
 FRESH_S: Final = 300.0
 """How long the stack's rules are used before they are looked at again."""
 
-_OWN_FIELDS: Final = {"issuer", "audience", "user_claim", "groups_claim", "leeway_s", "jwks_url"}
-_PROVIDER_FIELDS: Final = {"issuer", "groups_claim"}
+_OWN_FIELDS: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("issuer", "audience", "user_claim", "groups_claim", "jwks_url"), str),
+    "leeway_s": int,
+}
+_PROVIDER_FIELDS: Final[Mapping[str, type]] = dict.fromkeys(("issuer", "groups_claim"), str)
 
 
 class LoginRules:
@@ -73,7 +76,7 @@ def read_logins(text: str, secret: bytes | None) -> Logins:
         raise Internal(f"the parameter of logins: {error.message}") from error
     if not isinstance(found, dict) or set(found) - {"own", "providers"}:
         raise Internal(f"expected own and providers in the parameter of logins: {text[:80]!r}")
-    providers = _object("providers", found.get("providers") or {})
+    providers = _object("providers", found.get("providers", {}))
     own = found.get("own")
     return Logins(
         None if own is None else _own(_object("own", own, _OWN_FIELDS), secret),
@@ -106,10 +109,14 @@ def _own(rules: Mapping[str, Any], secret: bytes | None) -> OwnLogin:
     return OwnLogin(keys, **more)
 
 
-def _object(name: str, value: object, known: set[str] | None = None) -> dict[str, Any]:
-    if not isinstance(value, dict) or (known is not None and set(value) - known):
+def _object(name: str, value: object, known: Mapping[str, type] | None = None) -> dict[str, Any]:
+    if not isinstance(value, dict) or (known is not None and set(value) - set(known)):
         expected = "an object" if known is None else f"an object of {', '.join(sorted(known))}"
         raise Internal(f"expected {name} in the parameter of logins to be {expected}")
+    for key, kind in (known or {}).items():
+        if key in value and type(value[key]) is not kind:
+            kinds = "a whole number" if kind is int else "a text"
+            raise Internal(f"expected {key} of {name} in the parameter of logins to be {kinds}")
     return value
 
 
