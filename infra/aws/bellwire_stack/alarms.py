@@ -7,6 +7,7 @@ from bellwire_stack.functions import Function
 from bellwire_stack.words import Tagged, att, ref, sub
 
 MINUTE_S: Final = 60
+RARELY_CALLED: Final = ("presence", "people", "invoke", "redrive")
 NEAR: Final = 0.8
 """Of a timeout: a function that takes so long is about to be cut off."""
 
@@ -91,6 +92,7 @@ def _of_function(function: Function) -> dict[str, Any]:
             dimensions,
             "Sum",
             0,
+            is_rare=function.name in RARELY_CALLED,
         ),
         f"{title}ThrottlesAlarm": _alarm(
             f"{function.does}: too many calls at once",
@@ -124,8 +126,16 @@ def _of_function(function: Function) -> dict[str, Any]:
 
 
 def _alarm(
-    why: str, namespace: str, metric: str, dimensions: dict[str, Any], statistic: str, above: int
+    why: str,
+    namespace: str,
+    metric: str,
+    dimensions: dict[str, Any],
+    statistic: str,
+    above: int,
+    *,
+    is_rare: bool = False,
 ) -> dict[str, Any]:
+    """Rise when two of three minutes are above; what happens rarely has one minute."""
     return {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
@@ -135,8 +145,8 @@ def _alarm(
             "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
             "Statistic": statistic,
             "Period": MINUTE_S,
-            "EvaluationPeriods": 3,
-            "DatapointsToAlarm": 2,
+            "EvaluationPeriods": 1 if is_rare else 3,
+            "DatapointsToAlarm": 1 if is_rare else 2,
             "Threshold": above,
             "ComparisonOperator": "GreaterThanThreshold",
             "TreatMissingData": "notBreaching",

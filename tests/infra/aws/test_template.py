@@ -175,6 +175,9 @@ def test_every_function_is_watched() -> None:
         title = name.removesuffix("Function")
         for what in ("Errors", "Throttles", "Duration"):
             assert f"{title}{what}Alarm" in everything
+    for title, minutes in (("People", 1), ("Redrive", 1), ("Poll", 2), ("Jobs", 2)):
+        alarm = everything[f"{title}ErrorsAlarm"]["Properties"]
+        assert alarm["DatapointsToAlarm"] == minutes
 
 
 def test_secrets_are_in_no_environment() -> None:
