@@ -128,10 +128,11 @@ def broken_job_redriven(stage: Stage) -> bool:
     with audience(stage, [channel]) as (push, poll):
         with stage.weather.of(broken=["dynamodb"], only="-jobs"):
             stage.roads.by_queue(channel, "late")
-            is_kept = wait_for(lambda: stage.dead_letters() == 1, SOON_S)
+            is_kept = wait_for(lambda: stage.dead_letters() >= 1, SOON_S)
         done = stage.redrive()
         is_through = wait_for(lambda: push.count() == poll.count() == 1, SOON_S)
-    return is_kept and is_through and done == {"replayed": 1, "failed": 0, "left": 0}
+    is_done = done["replayed"] >= 1 and done["failed"] == done["left"] == 0
+    return is_kept and is_through and is_done
 
 
 def poisoned_stream_record(stage: Stage) -> bool:
@@ -141,10 +142,11 @@ def poisoned_stream_record(stage: Stage) -> bool:
         with stage.weather.of(broken=["iot-data"], only="-doorbells"):
             stage.roads.by_queue(channel, "unpushed")
             is_polled = wait_for(lambda: poll.count() == 1, SOON_S)
-            is_kept = wait_for(lambda: stage.dead_letters() == 1, SOON_S)
-        done = stage.redrive()
+            is_kept = wait_for(lambda: stage.dead_letters() >= 1, SOON_S)
+        done = stage.redrive()  # of one letter or more: each batch that rings sends one
         is_pushed = wait_for(lambda: push.count() == 1, 2 * SOON_S)
-    return is_polled and is_kept and is_pushed and done["replayed"] == 1 and done["left"] == 0
+    is_done = done["replayed"] >= 1 and done["failed"] == done["left"] == 0
+    return is_polled and is_kept and is_pushed and is_done
 
 
 def throttled_table(stage: Stage) -> bool:
