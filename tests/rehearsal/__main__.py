@@ -23,7 +23,7 @@ from rehearsal.stories import Stage
 from rehearsal.weather import Weather
 
 LOGIN_SECRET: Final = "of the rehearsal alone, which nobody else logs in to"
-RETRY_S: Final = "2"
+RETRY_S: Final = "6"
 """How long a message of a queue that failed waits here; five minutes and more on AWS."""
 
 
@@ -54,6 +54,7 @@ def _play(folder: Path, traffic_s: float, only: list[str] | None) -> int:
                 for name, story in _stories(stage, traffic_s)
                 if only is None or name in only
             }
+            stage.clear_poison()
             result = {
                 "deployed": True,
                 **stage.counts,

@@ -27,6 +27,7 @@ class Stage:
     cloud: CloudSwitch
     weather: Weather
     redeploy: Callable[[Mapping[str, str]], None]
+    poisons: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("sent", "received", "polled", "lost", "doubled"), 0)
     )
@@ -38,16 +39,35 @@ class Stage:
 
     def letters(self) -> list[dict[str, Any]]:
         """Look at the dead letters, and leave them there."""
-        sqs, url = self.stack.emulator.client("sqs"), self.stack.outputs["DeadLettersQueueUrl"]
-        found: dict[str, Any] = {}
-        while batch := sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=2
+        return [json.loads(one["Body"]) for one in self._waiting().values()]
+
+    def clear_poison(self) -> None:
+        """Take away the letters of what was poisoned on purpose: it can never be done.
+
+        There may be several of one: a message that is slow to be done is delivered again.
+        """
+        url = self.stack.outputs["DeadLettersQueueUrl"]
+        while batch := self._sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5
         ).get("Messages"):
-            new = {one["MessageId"]: json.loads(one["Body"]) for one in batch}
-            if set(new) <= set(found):
+            for one in batch:
+                if any(poison in one["Body"] for poison in self.poisons):
+                    self._sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+
+    @property
+    def _sqs(self) -> Any:
+        return self.stack.emulator.client("sqs")
+
+    def _waiting(self) -> dict[str, Any]:
+        url, found = self.stack.outputs["DeadLettersQueueUrl"], dict[str, Any]()
+        while batch := self._sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
+        ).get("Messages"):
+            fresh_ones = {one["MessageId"]: one for one in batch}
+            if set(fresh_ones) <= set(found):
                 break
-            found |= new
-        return list(found.values())
+            found |= fresh_ones
+        return found
 
     def dead_letters(self) -> int:
         """Count what lies in all queues of dead letters."""
@@ -70,6 +90,7 @@ class Stage:
             FunctionName=self.stack.outputs["RedriveFunctionName"], Payload=b"{}"
         )
         done: dict[str, int] = json.loads(answer["Payload"].read())
+        print(f"rehearsal: redrive answers {done}", flush=True)
         return done
 
 
@@ -108,17 +129,18 @@ def traffic(stage: Stage, *, seconds: float, crash: float = 0.05) -> bool:
 
 def poisoned_job(stage: Stage) -> bool:
     """What nobody can read delays nothing else and lies among the dead letters."""
-    channel, poison = fresh("poison"), f"no JSON {uuid4().hex}"
+    channel, poison = fresh("poison"), f"poison {uuid4().hex}"
+    stage.poisons.append(poison)
     with audience(stage, [channel]) as (push, poll):
         url = stage.stack.outputs["JobsQueueUrl"]
         stage.stack.emulator.client("sqs").send_message(QueueUrl=url, MessageBody=poison)
         stage.roads.as_the_bus(f"no channel {poison}", 1)
         stage.roads.by_queue(channel, "good")
-        is_through = wait_for(lambda: push.count() == poll.count() == 1, SOON_S)
+        stage.roads.by_bus(channel, "good as well")
+        is_through = wait_for(lambda: push.count() == poll.count() == 2, SOON_S)
         is_kept = wait_for(
-            lambda: sum(poison in json.dumps(one) for one in stage.letters()) == 2, SOON_S
+            lambda: sum(poison in json.dumps(one) for one in stage.letters()) >= 2, SOON_S
         )
-    _empty(stage)
     return is_through and is_kept
 
 
@@ -128,11 +150,10 @@ def broken_job_redriven(stage: Stage) -> bool:
     with audience(stage, [channel]) as (push, poll):
         with stage.weather.of(broken=["dynamodb"], only="-jobs"):
             stage.roads.by_queue(channel, "late")
-            is_kept = wait_for(lambda: stage.dead_letters() >= 1, SOON_S)
-        done = stage.redrive()
+            is_kept = wait_for(lambda: _is_named(stage, channel), SOON_S)
+        stage.redrive()
         is_through = wait_for(lambda: push.count() == poll.count() == 1, SOON_S)
-    is_done = done["replayed"] >= 1 and done["failed"] == done["left"] == 0
-    return is_kept and is_through and is_done
+    return is_kept and is_through and not _is_named(stage, channel)
 
 
 def poisoned_stream_record(stage: Stage) -> bool:
@@ -142,11 +163,15 @@ def poisoned_stream_record(stage: Stage) -> bool:
         with stage.weather.of(broken=["iot-data"], only="-doorbells"):
             stage.roads.by_queue(channel, "unpushed")
             is_polled = wait_for(lambda: poll.count() == 1, SOON_S)
-            is_kept = wait_for(lambda: stage.dead_letters() >= 1, SOON_S)
-        done = stage.redrive()  # of one letter or more: each batch that rings sends one
+            is_kept = wait_for(lambda: _is_named(stage, channel), SOON_S)
+        stage.redrive()
         is_pushed = wait_for(lambda: push.count() == 1, 2 * SOON_S)
-    is_done = done["replayed"] >= 1 and done["failed"] == done["left"] == 0
-    return is_polled and is_kept and is_pushed and is_done
+    return is_polled and is_kept and is_pushed and not _is_named(stage, channel)
+
+
+def _is_named(stage: Stage, channel: str) -> bool:
+    """Tell whether a dead letter is about a channel."""
+    return any(channel in json.dumps(one) for one in stage.letters())
 
 
 def throttled_table(stage: Stage) -> bool:
@@ -184,9 +209,9 @@ def deploy_meanwhile(stage: Stage) -> bool:
     with audience(stage, channels) as (push, poll):
         deployment = threading.Thread(target=stage.redeploy, args=({"PollAfterMs": "1000"},))
         deployment.start()
-        sent = send(stage.roads.all, channels, rate=5, seconds=15)
+        sent = send(stage.roads.repeated, channels, rate=5, seconds=15)
         deployment.join()
-        for channel, values in send(stage.roads.all, channels, rate=5, seconds=2).items():
+        for channel, values in send(stage.roads.repeated, channels, rate=5, seconds=2).items():
             sent[channel] += values
         count = sum(map(len, sent.values()))
         wait_for(lambda: min(push.count(), poll.count()) >= count, 2 * SOON_S)
@@ -255,10 +280,3 @@ def _sum_up(stage: Stage, sent: Mapping[str, list[str]], push: Receiver, poll: R
                 flush=True,
             )
     return (lost, doubled, disordered, push.resets, poll.resets) == (0, 0, 0, 0, 0)
-
-
-def _empty(stage: Stage) -> None:
-    """Take away what can never be done."""
-    stage.stack.emulator.client("sqs").purge_queue(
-        QueueUrl=stage.stack.outputs["DeadLettersQueueUrl"]
-    )
