@@ -223,3 +223,38 @@ def test_the_rule_tells_the_function_of_all_that_the_rehearsal_does() -> None:
         ["sqs:SendMessage"],
         {"!GetAtt": "DeadLettersQueue.Arn"},
     )
+
+
+def test_the_roles_that_are_not_rehearsed_grant_what_their_code_calls() -> None:
+    """That of changes, and heal's: an append, a dead letter, presence; the rest is Lambda's own."""
+    lambdas = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    append = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}
+    reading = {"DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"}
+    kinesis = reading | {"DescribeStreamSummary", "ListShards"}
+    streams = {f"dynamodb:{one}" for one in reading} | {f"kinesis:{one}" for one in kinesis}
+    assert _actions("ChangesRole") == lambdas | append | streams | {
+        "sqs:SendMessage",
+        "iot:Publish",  # with `inline` alone
+    }
+    presence = {"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}
+    assert _actions("HealRole") == lambdas | presence | {
+        "iot:GetConnection",
+        "iot:ListSubscriptions",
+    }
+
+
+def test_pushing_is_granted_to_publishers_only_where_they_push() -> None:
+    for role in ("PublishRole", "JobsRole", "EventsRole", "ChangesRole", "InvokeRole"):
+        conditional = [one["!If"] for one in statements(role) if "!If" in one]
+        assert [(name, one["Action"]) for name, one, _ in conditional] == [
+            ("IsInline", "iot:Publish")
+        ]
+        plain = [one for one in statements(role) if "!If" not in one]
+        assert "iot:Publish" not in json.dumps(plain)
+
+
+def _actions(role: str) -> set[str]:
+    found: set[str] = set()
+    for one in _flattened(statements(role)):
+        found |= {one["Action"]} if isinstance(one["Action"], str) else set(one["Action"])
+    return found
