@@ -3,20 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from bellwire.aws.queue_counts import COUNTS, total_of
 from bellwire.aws.queue_errors import mapped_errors
 from bellwire.letters import DeadLetter, Message, encode_letter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 HELD_S: Final = 900  # AWS Lambda quota "function timeout": nobody empties a queue for longer
-
-_COUNTS: "Final[tuple[QueueAttributeNameType, ...]]" = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 
 class SqsDeadLetters:
@@ -88,6 +82,6 @@ class SqsLetterBox:
         """See `LetterBox.count`."""
         with mapped_errors("counting dead letters"):
             found = self._client.get_queue_attributes(
-                QueueUrl=self._queue_url, AttributeNames=list(_COUNTS)
+                QueueUrl=self._queue_url, AttributeNames=list(COUNTS)
             )
-        return sum(int(found["Attributes"][name]) for name in _COUNTS)
+        return total_of(found["Attributes"])

@@ -1,14 +1,7 @@
 """SQS queues as their owner uses them: send one message, count those that wait."""
 
-from typing import Final
-
 from bellwire.aws.own_calls import explained, own_client
-
-_COUNTED: Final = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
+from bellwire.aws.queue_counts import COUNTS, total_of
 
 
 def send_message(queue_url: str, region: str, body: str) -> str:
@@ -19,12 +12,9 @@ def send_message(queue_url: str, region: str, body: str) -> str:
 
 
 def count_messages(queue_url: str, region: str) -> int:
-    """Count the messages of a queue, those in flight included; about. Raises as `explained` does.
-
-    Source: SQS API, GetQueueAttributes: the numbers are approximate for up to a minute.
-    """
+    """Count the messages of a queue, about. Raises as `explained` does."""
     with explained("sqs:GetQueueAttributes", queue_url):
         found = own_client("sqs", region).get_queue_attributes(
-            QueueUrl=queue_url, AttributeNames=[*_COUNTED]
+            QueueUrl=queue_url, AttributeNames=[*COUNTS]
         )
-    return sum(int(found["Attributes"].get(name, 0)) for name in _COUNTED)
+    return total_of(found["Attributes"])
