@@ -8,117 +8,117 @@ import { backoffMs } from "./backoff.ts";
 import { type BellwireError, malformed } from "./errors.ts";
 import {
   type AnswerArrived,
-  type Audience,
-  type Connection,
+  type Draft,
+  type Event,
   type InFlight,
+  type Line,
   NEVER,
   type PollFailed,
   type Watch,
   type Work,
 } from "./machine.ts";
 import { isChecking, tailCheckMs } from "./polls.ts";
-import { isBehind, type Sequence, step } from "./sequence.ts";
+import { isBehind, type Sequence, type SequenceInput, step } from "./sequence.ts";
 import * as sessions from "./sessions.ts";
-import type { Envelope } from "./updates.ts";
-import { AUDIENCES, change, changeLine, deliver, followersOf, refuse } from "./watches.ts";
+import { deliver, followersOf, isGranted, isPollingInstead, refuse } from "./watches.ts";
 
 const GAP_HOLD_MS = 250;
 const GAP_JITTER_MS = 250;
 const RECHECK_STEP_MS = 500;
 const RECHECK_CAP_MS = 10_000;
 const OLD_ANSWER_MS = 10_000;
-const NOT_READABLE = new Set(["not_allowed", "bad_channel", "unauthenticated"]);
+/** Nobody waits for what a hidden page shows: its polls are this many times further apart. */
+const HIDDEN_FACTOR = 5;
+const NOT_READABLE = ["not_allowed", "bad_channel", "unauthenticated"];
 
-export function onEnvelope(work: Work, envelope: Envelope, sizeBytes: number): void {
-  for (const watch of followersOf(work.connection, envelope.channel)) {
-    if (!watch.isRefused) takeEnvelope(work, watch, envelope, sizeBytes);
+type EventOf<Kind> = Extract<Event, { kind: Kind }>;
+
+export function onEnvelope(
+  work: Work,
+  { envelope, sizeBytes }: EventOf<"EnvelopeArrived">,
+): void {
+  for (const watch of followersOf(work, envelope.channel)) {
+    if (watch.isRefused) continue;
+    advance(work, watch, { kind: "envelope", envelope, sizeBytes });
+    if (isGranted(watch) && !isChecking(watch)) watch.checkMs = work.nowMs + tailCheckMs(work);
+    if (isBehind(watch.sequence)) holdGap(work, watch);
+    else {
+      watch.gapMs = NEVER;
+      watch.gapAnswers = 0;
+      watch.isStale = false;
+    }
   }
 }
 
-function takeEnvelope(work: Work, before: Watch, envelope: Envelope, sizeBytes: number): void {
-  const { channel } = before.sequence;
-  const sequence = advance(work, before, { kind: "envelope", envelope, sizeBytes });
-  const isQuiet = before.subscription === "granted" && !isChecking(before);
-  if (isQuiet) change(work, channel, { checkMs: work.nowMs + tailCheckMs(work) });
-  if (isBehind(sequence)) holdGap(work, channel);
-  else change(work, channel, { gapMs: NEVER, gapAnswers: 0, isStale: false });
-}
-
-export function onPayloadDropped(work: Work, channel: string, error: BellwireError | null): void {
-  const { connection, effects } = work;
-  for (const { sequence } of followersOf(connection, channel)) holdGap(work, sequence.channel);
-  if (error) effects.push({ kind: "ReportError", error });
-  else if (!connection.hasWarned) {
-    connection.hasWarned = true;
-    const found = malformed("another version", "envelopes of version 1; the client may be too old");
-    effects.push({ kind: "ReportError", error: found });
-  }
+export function onPayloadDropped(
+  work: Work,
+  { channel, error }: EventOf<"PayloadDropped">,
+): void {
+  for (const watch of followersOf(work, channel)) holdGap(work, watch);
+  if (!error && work.hasWarned) return;
+  work.hasWarned ||= !error;
+  work.effects.push({
+    kind: "ReportError",
+    error: error ?? malformed("another version", "envelopes of version 1; is the client too old?"),
+  });
 }
 
 /** Wait a little for what may only be late, then poll [R6]. */
-function holdGap(work: Work, channel: string): void {
-  const watch = work.connection.watches.get(channel);
-  if (watch?.sequence.position && watch.gapMs === NEVER) {
-    const { held, position } = watch.sequence;
-    // Nothing on its way can close the gap to another epoch, such as a channel's first.
-    const isBreak = held.some(({ envelope }) => envelope.epoch !== position.epoch);
-    const gapMs = work.nowMs + (isBreak ? 0 : GAP_HOLD_MS) + work.random * GAP_JITTER_MS;
-    change(work, channel, { gapMs });
-  }
+function holdGap({ nowMs, random }: Work, watch: Draft<Watch>): void {
+  const { held, position } = watch.sequence;
+  if (!position || watch.gapMs !== NEVER) return;
+  // Nothing on its way can close the gap to another epoch, such as a channel's first.
+  const isBreak = held.some(({ envelope }) => envelope.epoch !== position.epoch);
+  watch.gapMs = nowMs + (isBreak ? 0 : GAP_HOLD_MS) + random * GAP_JITTER_MS;
 }
 
 export function onAnswer(work: Work, event: AnswerArrived): void {
-  const audience = lineOf(work.connection, event.id);
-  if (!audience) return;
-  const flight = work.connection.lines[audience].inFlight as InFlight;
-  changeLine(work, audience, { inFlight: null, isAnswered: true, failures: 0, notBeforeMs: 0 });
-  for (const [channel, askedFrom] of flight.asked) {
-    const before = work.connection.watches.get(channel);
-    if (!before) continue;
-    const part = event.answer.channels.get(channel);
-    if (part) advance(work, before, { kind: "answer", answer: part, askedFrom });
-    else
-      work.effects.push({
-        kind: "ReportError",
-        error: malformed(null, `${channel} in the answer`),
-      });
-    planAfterAnswer(work, before, event);
+  const line = lineOf(work, event.id);
+  if (!line) return;
+  const { asked } = line.inFlight as InFlight;
+  line.inFlight = null;
+  line.isAnswered = true;
+  line.failures = line.notBeforeMs = line.heldMs = 0;
+  for (const [channel, askedFrom] of asked) {
+    const watch = work.watches.get(channel);
+    if (!watch) continue;
+    const before = watch.sequence;
+    const answer = event.answer.channels.get(channel);
+    if (answer) advance(work, watch, { kind: "answer", answer, askedFrom });
+    else {
+      const error = malformed(null, `${channel} in the answer`);
+      work.effects.push({ kind: "ReportError", error });
+    }
+    planAfterAnswer(work, watch, before, event);
   }
 }
 
-function lineOf(connection: Connection, id: number): Audience | undefined {
-  return AUDIENCES.find((audience) => connection.lines[audience].inFlight?.id === id);
+function lineOf({ lines }: Work, id: number): Draft<Line> | undefined {
+  return Object.values(lines).find(({ inFlight }) => inFlight?.id === id);
 }
 
 function planAfterAnswer(
   work: Work,
-  before: Watch,
+  watch: Draft<Watch>,
+  before: Sequence,
   { id, answer, ageMs, maxAgeMs }: AnswerArrived,
 ): void {
-  const { connection, nowMs, random } = work;
-  const { channel } = before.sequence;
-  const watch = connection.watches.get(channel) as Watch;
+  const { nowMs, random, isHidden } = work;
   const { sequence } = watch;
   const behind = isBehind(sequence);
   const isPaging = sequence.pages.length > 0;
+  // A page that ends where the one before it ended is not worth asking on from at once.
   const moved = isPaging
-    ? hasTurned(before, watch)
-    : sequence.position !== before.sequence.position;
-  const recheckAtMs = nowMs + recheckMs(maxAgeMs, before.gapAnswers, random);
-  change(work, channel, {
-    isCaughtUp: watch.isCaughtUp || id >= watch.caughtUpBy,
-    isStale: isPaging || ageMs > OLD_ANSWER_MS,
-    gapMs: (isPaging || answer.more) && moved ? nowMs : behind ? recheckAtMs : NEVER,
-    gapAnswers: behind && !moved ? before.gapAnswers + 1 : 0,
-  });
-  if (watch.subscription !== "granted" && isPolling(connection, watch)) {
-    change(work, channel, { checkMs: nowMs + answer.pollAfterMs });
+    ? before.pages.at(-1)?.next !== sequence.pages.at(-1)?.next
+    : sequence.position !== before.position;
+  const recheckAtMs = nowMs + recheckMs(maxAgeMs, watch.gapAnswers, random);
+  watch.isCaughtUp ||= id >= watch.caughtUpBy;
+  watch.isStale = isPaging || ageMs > OLD_ANSWER_MS;
+  watch.gapMs = (isPaging || answer.more) && moved ? nowMs : behind ? recheckAtMs : NEVER;
+  watch.gapAnswers = behind && !moved ? watch.gapAnswers + 1 : 0;
+  if (watch.subscription === "denied" || (!isGranted(watch) && isPollingInstead(work))) {
+    watch.checkMs = nowMs + answer.pollAfterMs * (isHidden ? HIDDEN_FACTOR : 1);
   }
-}
-
-/** A page that ends where the one before it ended is not worth asking on from at once. */
-function hasTurned(before: Watch, now: Watch): boolean {
-  return before.sequence.pages.at(-1)?.next !== now.sequence.pages.at(-1)?.next;
 }
 
 /** A cache may repeat the same answer for its max-age, so asking sooner is in vain [R5]. */
@@ -127,65 +127,54 @@ function recheckMs(maxAgeMs: number, answers: number, random: number): number {
   return Math.min(RECHECK_CAP_MS, waitMs) + random * RECHECK_STEP_MS;
 }
 
-function isPolling(connection: Connection, watch: Watch): boolean {
-  return connection.isFallback || watch.subscription === "denied";
-}
-
 /** Held envelopes stay [R8]; what was asked is due again after a pause. */
 export function onPollFailed(work: Work, { id, error }: PollFailed): void {
-  const { connection, nowMs } = work;
-  const audience = lineOf(connection, id);
-  if (!audience) return;
-  const flight = connection.lines[audience].inFlight as InFlight;
-  changeLine(work, audience, { inFlight: null });
-  for (const channel of flight.asked.keys()) {
-    const watch = connection.watches.get(channel);
-    if (!watch) continue;
-    change(work, channel, { checkMs: nowMs, isStale: watch.isStale || isBehind(watch.sequence) });
+  const line = lineOf(work, id);
+  if (!line) return;
+  const { asked, needsToken } = line.inFlight as InFlight;
+  line.inFlight = null;
+  const left = [...asked.keys()].flatMap((channel) => work.watches.get(channel) ?? []);
+  for (const watch of left) {
+    watch.checkMs = work.nowMs;
+    watch.isStale ||= isBehind(watch.sequence);
   }
-  const isExpired = flight.needsToken && error.code === "unauthenticated";
-  if (!isRefusal(error) || isExpired) pause(work, audience, error);
-  else if (isPremature(connection, flight)) changeLine(work, audience, { needsToken: true });
+  const isExpired = needsToken && error.code === "unauthenticated";
+  if (!isRefusal(error) || isExpired) pause(work, line, error);
+  else if (isPremature(work, needsToken)) line.needsToken = true;
   else {
-    changeLine(work, audience, { failures: 0 });
-    refuse(work, namedBy(error, [...flight.asked.keys()]), error);
+    line.failures = 0;
+    // The error names the channel that may not be read; the others are asked again without it.
+    const named = left.filter(({ sequence }) => sequence.channel === error.channel);
+    for (const watch of named.length > 0 ? named : left) refuse(work, watch, error);
   }
 }
 
 /** Wait before the next poll; a session that is refused is thrown away, at first silently. */
-function pause(work: Work, audience: Audience, error: BellwireError): void {
-  const { connection, nowMs, random, effects } = work;
-  const { failures, isAnswered } = connection.lines[audience];
+function pause(work: Work, line: Draft<Line>, error: BellwireError): void {
+  const { nowMs, random, effects } = work;
   const isExpired = isRefusal(error);
-  const isSilent = isExpired && failures === 0;
+  const isSilent = isExpired && line.failures === 0;
   if (isExpired) sessions.discard(work, isSilent);
-  if (!isSilent) effects.push({ kind: "ReportError", error });
-  changeLine(work, audience, {
-    isAnswered: isSilent && isAnswered,
-    failures: failures + 1,
-    notBeforeMs: nowMs + Math.max(error.retryAfterMs, backoffMs(failures, random)),
-  });
+  if (!isSilent) {
+    effects.push({ kind: "ReportError", error });
+    line.isAnswered = false;
+  }
+  line.heldMs = nowMs + error.retryAfterMs;
+  line.notBeforeMs = Math.max(line.heldMs, nowMs + backoffMs(line.failures++, random));
 }
 
 function isRefusal({ code, retryable }: BellwireError): boolean {
-  return !retryable && NOT_READABLE.has(code);
+  return !retryable && NOT_READABLE.includes(code);
 }
 
 /** Tell whether guests may be off, which is not known before there is a session. */
-function isPremature({ login, lines }: Connection, { needsToken }: InFlight): boolean {
+function isPremature({ login, lines }: Work, needsToken: boolean): boolean {
   return !needsToken && login.token !== "none" && (!login.session || lines.public.needsToken);
 }
 
-/** The error names the channel that may not be read; the others are asked again without it. */
-function namedBy(error: BellwireError, asked: readonly string[]): readonly string[] {
-  const named = asked.filter((channel) => channel === error.channel);
-  return named.length > 0 ? named : asked;
-}
-
-function advance(work: Work, watch: Watch, input: Parameters<typeof step>[1]): Sequence {
+function advance(work: Work, watch: Draft<Watch>, input: SequenceInput): void {
   const { channel, position } = watch.sequence;
   const [sequence, outputs] = step(watch.sequence, input);
-  change(work, channel, { sequence });
+  watch.sequence = sequence;
   deliver(work, channel, outputs, position === null && sequence.position !== null);
-  return sequence;
 }

@@ -11,7 +11,6 @@ import * as catchUp from "./catch_up.ts";
 import * as link from "./link.ts";
 import {
   type Connection,
-  type Draft,
   type Effect,
   type Event,
   type Moment,
@@ -19,6 +18,7 @@ import {
   type Session,
   type Status,
   type TokenKind,
+  type Transport,
   type Work,
 } from "./machine.ts";
 import * as polls from "./polls.ts";
@@ -29,15 +29,17 @@ import * as watches from "./watches.ts";
 export const FALLBACK_AFTER_MS = 5000;
 
 /** Return a connection before its first event. */
-export function startConnection(token: TokenKind): Connection {
+export function startConnection(token: TokenKind, transport: Transport = "auto"): Connection {
   return {
     status: "connecting",
+    transport,
+    isHidden: false,
     login: sessions.startLogin(token),
     link: link.startLink(),
     watches: new Map(),
     lines: { public: watches.startLine(false), private: watches.startLine(true) },
     fallbackMs: NEVER,
-    isFallback: false,
+    isFallback: transport === "poll",
     hasBeenLive: false,
     timerMs: NEVER,
     nextPollId: 1,
@@ -48,77 +50,80 @@ export function startConnection(token: TokenKind): Connection {
 /** Take in one event; return the new connection and the effects to perform, in order. */
 export function step(connection: Connection, event: Event, moment: Moment): [Connection, Effect[]] {
   if (connection.link.phase === "closed") return [connection, []];
-  const draft: Draft = { ...connection, watches: new Map(connection.watches) };
-  const work: Work = { ...moment, connection: draft, effects: [] };
-  handle(work, event);
+  const work = startWork(connection, moment);
+  (HANDLERS[event.kind] as (work: Work, event: Event) => void)(work, event);
   settleStatus(work);
   settleTimer(work);
-  return [draft, work.effects];
+  const { effects, nowMs, random, ...next } = work;
+  return [next, effects];
 }
 
-function handle(work: Work, event: Event): void {
-  switch (event.kind) {
-    case "Started":
-      link.start(work);
-      break;
-    case "ChannelAdded":
-      watches.addChannel(work, event.channel);
-      link.onChannelAdded(work);
-      break;
-    case "ChannelRemoved":
-      watches.removeChannel(work, event.channel);
-      break;
-    case "LoginChanged":
-      work.connection.login = sessions.startLogin(event.token, work.connection.login.number + 1);
-      beginAnew(work);
-      break;
-    case "TimerFired":
-      onTimer(work);
-      break;
-    case "Closed":
-      link.end(work, "closed");
-      break;
-    default:
-      handleArrival(work, event);
-  }
+function startWork(connection: Connection, moment: Moment): Work {
+  const { login, link, watches, lines } = connection;
+  return {
+    ...connection,
+    ...moment,
+    effects: [],
+    login: { ...login },
+    link: { ...link },
+    watches: new Map([...watches].map(([channel, watch]) => [channel, { ...watch }])),
+    lines: { public: { ...lines.public }, private: { ...lines.private } },
+  };
 }
 
-type Arrival = Exclude<
-  Event,
-  { kind: "Started" | `Channel${string}` | "LoginChanged" | "TimerFired" | "Closed" }
->;
+type Handlers = {
+  readonly [Kind in Event["kind"]]: (work: Work, event: Extract<Event, { kind: Kind }>) => void;
+};
 
-function handleArrival(work: Work, event: Arrival): void {
-  switch (event.kind) {
-    case "CredentialsArrived":
-      if (event.login === work.connection.login.number) onSession(work, event.session);
-      break;
-    case "CredentialsFailed": {
-      const isHeard = event.login === work.connection.login.number;
-      if (isHeard && !sessions.onFailure(work, event.error)) link.end(work, "refused");
-      break;
-    }
-    case "EnvelopeArrived":
-      catchUp.onEnvelope(work, event.envelope, event.sizeBytes);
-      break;
-    case "PayloadDropped":
-      catchUp.onPayloadDropped(work, event.channel, event.error);
-      break;
-    case "AnswerArrived":
-      catchUp.onAnswer(work, event);
-      break;
-    case "PollFailed":
-      catchUp.onPollFailed(work, event);
-      break;
-    default:
-      link.onLinkEvent(work, event);
-  }
-}
+const HANDLERS: Handlers = {
+  Started: link.start,
+  ChannelAdded(work, { channel }) {
+    watches.addChannel(work, channel);
+    link.subscribe(work);
+  },
+  ChannelRemoved: (work, { channel }) => watches.removeChannel(work, channel),
+  LoginChanged(work, { token }) {
+    work.login = sessions.startLogin(token, work.login.number + 1);
+    beginAnew(work);
+  },
+  CredentialsArrived(work, { login, session }) {
+    if (login === work.login.number) onSession(work, session);
+  },
+  CredentialsFailed(work, { login, error }) {
+    if (login === work.login.number && !sessions.onFailure(work, error)) link.end(work, "refused");
+  },
+  Opened: link.onOpened,
+  Lost: link.onLost,
+  Subscribed: (work, { channels }) => link.onSubscribed(work, channels),
+  Ponged: link.clearDeadline,
+  EnvelopeArrived: catchUp.onEnvelope,
+  PayloadDropped: catchUp.onPayloadDropped,
+  AnswerArrived: catchUp.onAnswer,
+  PollFailed: catchUp.onPollFailed,
+  TimerFired: onTimer,
+  Hidden(work) {
+    work.isHidden = true;
+  },
+  Slept(work) {
+    if (link.isAtRest(work.link)) return;
+    link.leave(work, "asleep");
+    watches.askAnew(work);
+    work.fallbackMs = NEVER;
+  },
+  Woke(work, { isHidden }) {
+    work.isHidden = isHidden;
+    if (work.link.phase === "refused") return;
+    sessions.onWoke(work);
+    watches.askAnew(work);
+    link.onWoke(work);
+  },
+  Closed: (work) => link.end(work, "closed"),
+};
 
 function onSession(work: Work, session: Session): void {
-  const before = work.connection.login.session;
+  const before = work.login.session;
   sessions.onSession(work, session);
-  watches.changeLine(work, "public", { needsToken: !session.guests });
+  work.lines.public.needsToken = !session.guests;
   // The application's own login may have become another one without a word.
   if (before && before.identityId !== session.identityId) beginAnew(work);
   else link.onSession(work);
@@ -127,57 +132,57 @@ function onSession(work: Work, session: Session): void {
 /** Another identity: nothing that was the old one's is kept, nor what is still on its way. */
 function beginAnew(work: Work): void {
   watches.restart(work);
-  link.restart(work);
+  if (work.link.phase !== "asleep") link.restart(work);
 }
 
 function onTimer(work: Work): void {
-  const { connection, nowMs } = work;
-  connection.timerMs = NEVER;
+  work.timerMs = NEVER;
   sessions.onTimer(work);
   link.onTimer(work);
-  if (nowMs >= connection.fallbackMs) {
-    connection.fallbackMs = NEVER;
-    connection.isFallback = true;
-    watches.startPolling(work);
+  if (work.nowMs >= work.fallbackMs) {
+    work.fallbackMs = NEVER;
+    work.isFallback = true;
+    if (watches.isPollingInstead(work)) watches.startPolling(work);
   }
   polls.sendPolls(work);
 }
 
 function settleStatus(work: Work): void {
-  const { connection, effects, nowMs } = work;
-  const isLive = connection.link.phase === "open" && watches.isWhole(connection);
+  const { effects, nowMs, link, lines } = work;
+  const isLive = link.phase === "open" && watches.isWhole(work);
   if (isLive) {
-    connection.isFallback = false;
-    connection.hasBeenLive = true;
-    connection.fallbackMs = NEVER;
-  } else if (!connection.isFallback && connection.fallbackMs === NEVER) {
-    connection.fallbackMs = nowMs + FALLBACK_AFTER_MS;
-    if (connection.status === "live") watches.forgetAnswers(work);
+    work.isFallback = false;
+    work.hasBeenLive = true;
+    work.fallbackMs = NEVER;
+  } else if (!work.isFallback && work.fallbackMs === NEVER) {
+    work.fallbackMs = nowMs + FALLBACK_AFTER_MS;
+    // What was answered while the socket was open says nothing of the server now.
+    if (work.status === "live") lines.public.isAnswered = lines.private.isAnswered = false;
   }
-  const status = isLive ? "live" : statusWithoutPush(connection);
-  if (connection.status === status) return;
-  connection.status = status;
+  const status = isLive ? "live" : statusWithoutPush(work);
+  if (work.status === status) return;
+  work.status = status;
   effects.push({ kind: "SetStatus", status });
 }
 
 function statusWithoutPush(connection: Connection): Status {
-  if (connection.link.phase === "refused") return "failed";
-  if (connection.link.phase === "closed") return "offline";
-  if (!connection.isFallback) return "connecting";
+  const { link, login, lines, isFallback } = connection;
+  if (link.phase === "refused") return "failed";
+  if (link.phase === "closed") return "offline";
+  if (!isFallback) return "connecting";
+  if (!watches.isPollingInstead(connection)) return "offline";
   if (watches.isPolled(connection)) return "polling";
-  const hasFailed = watches.hasFailedPoll(connection) || connection.login.failures > 0;
-  return hasFailed ? "offline" : "connecting";
+  const failures = lines.public.failures + lines.private.failures + login.failures;
+  return failures > 0 ? "offline" : "connecting";
 }
 
-function settleTimer({ connection, effects }: Work): void {
-  const atMs = Math.min(
-    connection.fallbackMs,
-    connection.login.renewMs,
-    link.nextDeadlineMs(connection.link),
-    polls.nextPollMs(connection),
-  );
-  const timerMs = link.hasEnded(connection.link) ? NEVER : atMs;
-  if (timerMs === connection.timerMs) return;
-  connection.timerMs = timerMs;
+function settleTimer(work: Work): void {
+  const { fallbackMs, login, link: line, effects } = work;
+  const { deadlineMs, pingMs } = line;
+  const timerMs = link.isAtRest(line)
+    ? NEVER
+    : Math.min(fallbackMs, login.renewMs, deadlineMs, pingMs, polls.nextPollMs(work));
+  if (timerMs === work.timerMs) return;
+  work.timerMs = timerMs;
   effects.push({ kind: "StartTimer", atMs: timerMs });
 }

@@ -18,6 +18,9 @@ export type Status = "connecting" | "live" | "polling" | "offline" | "failed";
 /** `renewable`: the application can be asked for another one; `none`: a guest. */
 export type TokenKind = "none" | "fixed" | "renewable";
 
+/** `auto`: pushed, and polled while that fails · `push`: polled to catch up alone · `poll`. */
+export type Transport = "auto" | "push" | "poll";
+
 /** Who the server says the client is; what proves it stays outside, where no event shows it. */
 export interface Session {
   readonly identityId: string;
@@ -70,6 +73,12 @@ export type Event =
   | AnswerArrived
   | PollFailed
   | { readonly kind: "TimerFired" }
+  /** Nobody looks at the page any more. */
+  | { readonly kind: "Hidden" }
+  /** The page is put away, perhaps for good: it may hold no socket and is not run. */
+  | { readonly kind: "Slept" }
+  /** The page or its network came back, or may have: what was thought of the road is old. */
+  | { readonly kind: "Woke"; readonly isHidden: boolean }
   | { readonly kind: "Closed" };
 
 export interface AnswerArrived {
@@ -118,6 +127,9 @@ export type Effect =
 
 export interface Connection {
   readonly status: Status;
+  readonly transport: Transport;
+  /** Whether nobody looks, so that the next try and the next poll may take their time. */
+  readonly isHidden: boolean;
   readonly login: Login;
   readonly link: Link;
   readonly watches: ReadonlyMap<string, Watch>;
@@ -141,6 +153,8 @@ export interface Login {
   readonly expiresMs: number;
   /** When the session is fetched next; never while it is being fetched. */
   readonly renewMs: number;
+  /** The server wants no fetch before. */
+  readonly heldMs: number;
   /** Fetches in a row that failed. */
   readonly failures: number;
   /** How many of them were refused. */
@@ -155,7 +169,15 @@ export interface Login {
 
 /** The socket's life so far. */
 export interface Link {
-  readonly phase: "idle" | "fetching" | "opening" | "open" | "waiting" | "closed" | "refused";
+  readonly phase: 
+    | "idle"
+    | "fetching"
+    | "opening"
+    | "open"
+    | "waiting"
+    | "asleep"
+    | "closed"
+    | "refused";
   /** Tries since the last connection that lasted. */
   readonly attempt: number;
   readonly openedMs: number;
@@ -166,6 +188,7 @@ export interface Link {
 
 /** One channel as the connection sees it. */
 export interface Watch {
+  readonly audience: Audience;
   readonly sequence: Sequence;
   readonly subscription: "none" | "asked" | "granted" | "denied";
   readonly subscribedMs: number;
@@ -199,6 +222,8 @@ export interface Line {
   readonly failures: number;
   /** No poll before this, whatever is due. */
   readonly notBeforeMs: number;
+  /** The server wants no poll before, not even when the network comes back. */
+  readonly heldMs: number;
 }
 
 export interface InFlight {
@@ -208,14 +233,13 @@ export interface InFlight {
 }
 
 /** One step at work: a private copy of the connection, changed in place, and its effects. */
-export interface Work extends Moment {
+export interface Work extends Moment, Draft<Omit<Connection, "login" | "link" | "watches" | "lines">> {
   readonly effects: Effect[];
-  readonly connection: Draft;
+  login: Draft<Login>;
+  link: Draft<Link>;
+  readonly watches: Map<string, Draft<Watch>>;
+  readonly lines: Readonly<Record<Audience, Draft<Line>>>;
 }
 
-/** The connection while a step changes it. */
-export type Draft = {
-  -readonly [Field in keyof Connection]: Connection[Field];
-} & {
-  readonly watches: Map<string, Watch>;
-};
+/** A value while a step changes it. */
+export type Draft<Value> = { -readonly [Field in keyof Value]: Value[Field] };

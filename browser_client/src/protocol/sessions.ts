@@ -5,14 +5,7 @@
  */
 import { backoffMs } from "./backoff.ts";
 import type { BellwireError } from "./errors.ts";
-import {
-  type Connection,
-  type Login,
-  NEVER,
-  type Session,
-  type TokenKind,
-  type Work,
-} from "./machine.ts";
+import { type Login, NEVER, type Session, type TokenKind, type Work } from "./machine.ts";
 
 /** A session is renewed this long before its end, or a fifth of its life if that is shorter. */
 const AHEAD_MS = 300_000;
@@ -34,6 +27,7 @@ export function startLogin(token: TokenKind, number = 0): Login {
     fetchedMs: 0,
     expiresMs: 0,
     renewMs: 0,
+    heldMs: 0,
     failures: 0,
     refusals: 0,
     isProven: false,
@@ -43,39 +37,41 @@ export function startLogin(token: TokenKind, number = 0): Login {
 }
 
 /** Tell whether polls can be sent with the session's token. */
-export function hasToken({ login }: Connection): boolean {
-  return login.session !== null && !login.isSpent;
+export function hasToken({ session, isSpent }: Login): boolean {
+  return session !== null && !isSpent;
 }
 
 /** Tell whether a socket may be opened with the session. */
-export function mayOpen({ connection, nowMs }: Work): boolean {
-  const { isSuspect, expiresMs } = connection.login;
-  return hasToken(connection) && !isSuspect && expiresMs - EXPIRY_MARGIN_MS > nowMs;
+export function mayOpen({ login, nowMs }: Work): boolean {
+  return hasToken(login) && !login.isSuspect && login.expiresMs - EXPIRY_MARGIN_MS > nowMs;
 }
 
 /** Fetch a session now, unless that is under way or has to wait after a failure. */
-export function fetchSession(work: Work): void {
-  const { failures, renewMs } = work.connection.login;
-  if (failures === 0 && renewMs !== NEVER) send(work);
+export function fetchSession({ login, effects }: Work): void {
+  if (login.failures === 0 && login.renewMs !== NEVER) send(login, effects);
 }
 
-export function onTimer(work: Work): void {
-  if (work.nowMs >= work.connection.login.renewMs) send(work);
+export function onTimer({ login, effects, nowMs }: Work): void {
+  if (nowMs >= login.renewMs) send(login, effects);
 }
 
-function send(work: Work): void {
-  change(work, { renewMs: NEVER });
-  work.effects.push({ kind: "FetchCredentials", login: work.connection.login.number });
+function send(login: Work["login"], effects: Work["effects"]): void {
+  login.renewMs = NEVER;
+  effects.push({ kind: "FetchCredentials", login: login.number });
+}
+
+/** The network is back: a fetch that failed need not wait any longer than the server asked. */
+export function onWoke({ login }: Work): void {
+  if (login.failures > 0 && login.renewMs !== NEVER) login.renewMs = login.heldMs;
 }
 
 export function onSession(work: Work, session: Session): void {
-  const { nowMs, random, connection } = work;
-  const { token, number } = connection.login;
+  const { nowMs, random, login } = work;
   const { lifetimeMs } = session;
   // Spread, because many clients may have come at the same time.
   const aheadMs = Math.min(AHEAD_MS, lifetimeMs / 5) * (1 + random / 4);
-  connection.login = {
-    ...startLogin(token, number),
+  work.login = {
+    ...startLogin(login.token, login.number),
     session,
     fetchedMs: nowMs,
     expiresMs: nowMs + lifetimeMs,
@@ -84,22 +80,18 @@ export function onSession(work: Work, session: Session): void {
 }
 
 /** Plan the next try; tell whether there is to be one. */
-export function onFailure(work: Work, error: BellwireError): boolean {
-  const { nowMs, random, effects } = work;
-  const { failures, refusals, token } = work.connection.login;
+export function onFailure({ nowMs, random, effects, login }: Work, error: BellwireError): boolean {
   effects.push({ kind: "ReportError", error });
   const { code, retryable, retryAfterMs } = error;
   // A fault of the service is no refusal: it may be mended while the page stays open.
   const isPassing = retryable || code === "internal" || code === "too_many";
   // The application may have a fresh login by now, but is asked for it only once.
-  const isRenewable = code === "unauthenticated" && token === "renewable" && refusals === 0;
-  const ownMs = backoffMs(failures, random) + (isRenewable ? REFUSED_MS : 0);
-  const pauseMs = Math.max(retryAfterMs * (1 + random), ownMs);
-  change(work, {
-    renewMs: nowMs + pauseMs,
-    failures: failures + 1,
-    refusals: isPassing ? refusals : refusals + 1,
-  });
+  const isRenewable =
+    code === "unauthenticated" && login.token === "renewable" && login.refusals === 0;
+  const ownMs = backoffMs(login.failures++, random) + (isRenewable ? REFUSED_MS : 0);
+  login.heldMs = nowMs + retryAfterMs * (1 + random);
+  login.renewMs = Math.max(login.heldMs, nowMs + ownMs);
+  if (!isPassing) login.refusals++;
   return isPassing || isRenewable;
 }
 
@@ -108,23 +100,18 @@ export function onFailure(work: Work, error: BellwireError): boolean {
  * tries fail, the less likely; where no socket ever opens, sessions are not wasted.
  */
 export function suspect(work: Work): void {
-  const { login, link } = work.connection;
-  if (login.isProven || !isYoung(work, link.attempt)) change(work, { isSuspect: true });
+  const { login, link } = work;
+  if (login.isProven || !isYoung(work, link.attempt)) login.isSuspect = true;
 }
 
 /** A poll was refused because of the session: throw it away, if a fresh one may do better. */
 export function discard(work: Work, isFirst: boolean): void {
-  const { renewMs, failures } = work.connection.login;
+  const { login, nowMs, random } = work;
   if (!isFirst && isYoung(work)) return;
-  const isPlanned = renewMs === NEVER || failures > 0;
-  const atMs = isPlanned ? renewMs : work.nowMs + backoffMs(0, work.random);
-  change(work, { isSpent: true, renewMs: atMs });
+  login.isSpent = true;
+  if (login.renewMs !== NEVER && login.failures === 0) login.renewMs = nowMs + backoffMs(0, random);
 }
 
-function isYoung({ connection, nowMs }: Work, tries = 0): boolean {
-  return nowMs - connection.login.fetchedMs <= YOUNG_MS * (1 + tries / 4);
-}
-
-export function change({ connection }: Work, fields: Partial<Login>): void {
-  connection.login = { ...connection.login, ...fields };
+function isYoung({ login, nowMs }: Work, tries = 0): boolean {
+  return nowMs - login.fetchedMs <= YOUNG_MS * (1 + tries / 4);
 }

@@ -9,6 +9,7 @@ import { BellwireError } from "./errors.ts";
 import {
   type Audience,
   type Connection,
+  type Draft,
   type Line,
   NEVER,
   type Watch,
@@ -23,12 +24,20 @@ const SPREAD_MS = 1000;
 
 /** Return a line before its first poll. */
 export function startLine(needsToken: boolean): Line {
-  return { needsToken, inFlight: null, isAnswered: false, failures: 0, notBeforeMs: 0 };
+  return {
+    needsToken,
+    inFlight: null,
+    isAnswered: false,
+    failures: 0,
+    notBeforeMs: 0,
+    heldMs: 0,
+  };
 }
 
 /** Watch a channel; its first poll and its subscription go out with the next timer. */
-export function addChannel({ connection, nowMs }: Work, channel: string): void {
-  connection.watches.set(channel, {
+export function addChannel({ watches, nowMs }: Work, channel: string): void {
+  watches.set(channel, {
+    audience: isPublic(channel) ? "public" : "private",
     sequence: startSequence(channel),
     subscription: "none",
     subscribedMs: 0,
@@ -43,159 +52,146 @@ export function addChannel({ connection, nowMs }: Work, channel: string): void {
   });
 }
 
-export function removeChannel({ connection, effects }: Work, channel: string): void {
-  const watch = connection.watches.get(channel);
-  connection.watches.delete(channel);
-  const name = nameInFull(channel, connection.login.session?.identityId);
-  const isSubscribed = watch?.subscription === "asked" || watch?.subscription === "granted";
-  if (isSubscribed && followersOf(connection, name).length === 0) {
+export function removeChannel(work: Work, channel: string): void {
+  const { watches, login, effects } = work;
+  const subscription = watches.get(channel)?.subscription;
+  watches.delete(channel);
+  const name = nameInFull(channel, login.session?.identityId);
+  const isSubscribed = subscription === "asked" || subscription === "granted";
+  if (isSubscribed && followersOf(work, name).length === 0) {
     effects.push({ kind: "Unsubscribe", channels: [name] });
   }
 }
 
 /** Return what follows the channel of this full name: by that name, by `user/me/…`, or both. */
-export function followersOf({ watches, login }: Connection, channel: string): Watch[] {
+export function followersOf({ watches, login }: Work, channel: string): Draft<Watch>[] {
   return namesOf(channel, login.session?.identityId).flatMap((name) => watches.get(name) ?? []);
 }
 
 /** Forget what was private and every answer on its way: they are another identity's. */
 export function restart(work: Work): void {
-  const { connection, nowMs } = work;
-  for (const audience of AUDIENCES) {
-    changeLine(work, audience, startLine(connection.lines[audience].needsToken));
-  }
-  for (const [channel, { sequence }] of connection.watches) {
-    change(work, channel, { isRefused: false, checkMs: nowMs });
+  const { watches, lines, nowMs } = work;
+  for (const line of Object.values(lines)) Object.assign(line, startLine(line.needsToken));
+  for (const [channel, watch] of watches) {
+    watch.isRefused = false;
+    watch.checkMs = nowMs;
     if (isPublic(channel)) continue;
     addChannel(work, channel);
-    deliver(work, channel, takeAway(sequence), false);
+    deliver(work, channel, takeAway(watch.sequence), false);
   }
 }
 
 /** Hand over what a step brought, if anything. */
 export function deliver(
-  { connection, effects }: Work,
+  { login, effects }: Work,
   channel: string,
   outputs: readonly SequenceOutput[],
   isFirst: boolean,
 ): void {
-  const { number: login } = connection.login;
   if (isFirst || outputs.length > 0) {
-    effects.push({ kind: "Deliver", login, channel, outputs, isFirst });
+    effects.push({ kind: "Deliver", login: login.number, channel, outputs, isFirst });
   }
 }
 
-/** Give channels up, and say so once for each. */
-export function refuse(work: Work, channels: readonly string[], error: BellwireError): void {
-  for (const channel of channels) {
-    change(work, channel, { isRefused: true });
-    const one = new BellwireError(error.code, error.message, channel);
-    work.effects.push({ kind: "ReportError", error: one });
-  }
+/** Give a channel up, and say so. */
+export function refuse({ effects }: Work, watch: Draft<Watch>, error: BellwireError): void {
+  watch.isRefused = true;
+  const one = new BellwireError(error.code, error.message, watch.sequence.channel);
+  effects.push({ kind: "ReportError", error: one });
 }
 
 /** Mark and return the channels to subscribe; beyond `limit` in all, they are polled instead. */
 export function takeUnsubscribed(work: Work, limit: number): string[] {
-  const { watches, login } = work.connection;
-  const taken = [...watches.values()].filter(
-    ({ subscription }) => subscription === "asked" || subscription === "granted",
-  ).length;
-  const wanted = [...watches].filter(
-    ([channel, { subscription, isRefused }]) =>
-      subscription === "none" && !isRefused && (isPublic(channel) || login.token !== "none"),
+  const all = [...work.watches.values()];
+  let left = limit - all.filter((watch) => isAsked(watch) || isGranted(watch)).length;
+  const wanted = all.filter(
+    ({ subscription, isRefused, audience }) =>
+      subscription === "none" && !isRefused && (audience === "public" || work.login.token !== "none"),
   );
-  const names = wanted.map(([channel]) => channel);
-  for (const channel of names.splice(limit - taken)) onSubscription(work, channel, false);
-  for (const channel of names) change(work, channel, { subscription: "asked" });
-  return names;
+  return wanted.flatMap((watch) => {
+    if (left-- <= 0) onSubscription(work, watch, false);
+    else watch.subscription = "asked";
+    return isAsked(watch) ? [watch.sequence.channel] : [];
+  });
 }
 
-/** Tell whether a SUBACK is outstanding. */
-export function isAwaitingSuback({ watches }: Connection): boolean {
-  return [...watches.values()].some(({ subscription }) => subscription === "asked");
+/** Tell whether its SUBACK is outstanding. */
+export function isAsked({ subscription }: Watch): boolean {
+  return subscription === "asked";
+}
+
+export function isGranted({ subscription }: Watch): boolean {
+  return subscription === "granted";
 }
 
 /** Poll at once after SUBACK [R7]; a channel that is not pushed is polled from now on. */
-export function onSubscription(work: Work, channel: string, isGranted: boolean): void {
-  const { nowMs } = work;
-  change(work, channel, {
-    subscription: isGranted ? "granted" : "denied",
-    subscribedMs: nowMs,
-    caughtUpBy: work.connection.nextPollId,
-    checks: 0,
-    checkMs: nowMs,
-    isCaughtUp: false,
-  });
+export function onSubscription(
+  { nowMs, nextPollId }: Work,
+  watch: Draft<Watch>,
+  isPushed: boolean,
+): void {
+  watch.subscription = isPushed ? "granted" : "denied";
+  watch.subscribedMs = watch.checkMs = nowMs;
+  watch.caughtUpBy = nextPollId;
+  watch.checks = 0;
+  watch.isCaughtUp = false;
 }
 
 /** The socket is gone: nothing is pushed until the next SUBACK. */
 export function forgetSubscriptions(work: Work): void {
-  const { watches, isFallback } = work.connection;
-  for (const [channel, { subscription, sequence, checkMs }] of watches) {
-    if (subscription === "none") continue;
-    change(work, channel, {
-      subscription: "none",
-      isCaughtUp: false,
-      checkMs: isFallback ? work.nowMs : sequence.position ? NEVER : checkMs,
-    });
+  const { watches, nowMs } = work;
+  for (const watch of watches.values()) {
+    if (watch.subscription === "none") continue;
+    watch.subscription = "none";
+    watch.isCaughtUp = false;
+    if (isPollingInstead(work)) watch.checkMs = nowMs;
+    else if (watch.sequence.position) watch.checkMs = NEVER;
   }
+}
+
+/** Tell whether polls stand in for the socket. */
+export function isPollingInstead({ isFallback, transport }: Connection): boolean {
+  return isFallback && transport !== "push";
 }
 
 /** Polls take over from the socket. */
-export function startPolling(work: Work): void {
-  const { connection, nowMs, random } = work;
-  const atMs = nowMs + (connection.hasBeenLive ? random * SPREAD_MS : 0);
-  for (const [channel, watch] of connection.watches) {
-    if (watch.subscription !== "granted") {
-      change(work, channel, { checkMs: Math.min(watch.checkMs, atMs) });
-    }
+export function startPolling({ watches, nowMs, random, hasBeenLive }: Work): void {
+  const atMs = nowMs + (hasBeenLive ? random * SPREAD_MS : 0);
+  for (const watch of watches.values()) {
+    if (!isGranted(watch)) watch.checkMs = Math.min(watch.checkMs, atMs);
   }
 }
 
-/** What was answered while the socket was open says nothing of the server now. */
-export function forgetAnswers(work: Work): void {
-  for (const audience of AUDIENCES) changeLine(work, audience, { isAnswered: false });
+/** Ask for everything now: an answer that is on its way may come over a road that is gone. */
+export function askAnew({ watches, lines, nowMs }: Work): void {
+  for (const line of Object.values(lines)) {
+    line.inFlight = null;
+    line.notBeforeMs = line.heldMs;
+  }
+  for (const watch of watches.values()) watch.checkMs = nowMs;
 }
 
 /** Tell whether every channel is up to date, pushed where it can be. */
-export function isWhole(connection: Connection): boolean {
-  return AUDIENCES.every((audience) =>
-    readable(connection, audience).every(([, watch]) => {
-      const { subscription, isCaughtUp, isStale, sequence } = watch;
-      if (isStale || sequence.position === null) return false;
-      if (subscription === "denied") return connection.lines[audience].isAnswered;
-      return subscription === "granted" && isCaughtUp;
-    }),
-  );
+export function isWhole({ watches, lines }: Connection): boolean {
+  return readable(watches).every((watch) => {
+    if (watch.isStale || watch.sequence.position === null) return false;
+    if (watch.subscription === "denied") return lines[watch.audience].isAnswered;
+    return isGranted(watch) && watch.isCaughtUp;
+  });
 }
 
 /** Tell whether polls keep every channel up to date. */
-export function isPolled(connection: Connection): boolean {
-  const used = AUDIENCES.filter((audience) => readable(connection, audience).length > 0);
-  return used.length > 0 && used.every((audience) => connection.lines[audience].isAnswered);
+export function isPolled({ watches, lines }: Connection): boolean {
+  const used = readable(watches);
+  return used.length > 0 && used.every(({ audience }) => lines[audience].isAnswered);
 }
 
-/** Tell whether a poll has failed since the last one that was answered. */
-export function hasFailedPoll({ lines }: Connection): boolean {
-  return AUDIENCES.some((audience) => lines[audience].failures > 0);
-}
-
-export function readable({ watches }: Connection, audience: Audience): [string, Watch][] {
-  return [...watches].filter(
-    ([channel, watch]) => !watch.isRefused && audienceOf(channel) === audience,
+/** Return the channels that the server has not refused, of one audience or of both. */
+export function readable<One extends Watch>(
+  watches: ReadonlyMap<string, One>,
+  audience?: Audience,
+): One[] {
+  return [...watches.values()].filter(
+    (watch) => !watch.isRefused && watch.audience === (audience ?? watch.audience),
   );
-}
-
-function audienceOf(channel: string): Audience {
-  return isPublic(channel) ? "public" : "private";
-}
-
-export function change({ connection }: Work, channel: string, fields: Partial<Watch>): void {
-  const watch = connection.watches.get(channel);
-  if (watch) connection.watches.set(channel, { ...watch, ...fields });
-}
-
-export function changeLine({ connection }: Work, audience: Audience, fields: Partial<Line>): void {
-  const line = { ...connection.lines[audience], ...fields };
-  connection.lines = { ...connection.lines, [audience]: line };
 }
