@@ -20,7 +20,7 @@ const INNER_FIELDS = new RegExp(
     "isRefused inFlight isAnswered failures notBeforeMs fetchedMs isProven isSuspect attempt",
     "openedMs deadlineMs pingMs fallbackMs isFallback hasBeenLive timerMs nextPollId",
     "hasWarned watches lines nowMs effects connection sequence pages askedFrom",
-    "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted",
+    "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted link phase asked heldMs",
     "expiresMs renewMs refusals isSpent held left",
     "identityPoolId cognitoUrl iotUrl accessKeyId secretAccessKey sessionToken",
   ]

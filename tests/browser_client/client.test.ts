@@ -154,7 +154,7 @@ describe("a client", () => {
     broker.last.publish("dev/public/host", "hello");
     broker.last.publish("dev/public/host", envelope(2, { o: "event", d: 1 }, "public/news"));
     expect(errors).toEqual([
-      'found "hello", expected JSON',
+      'found "hello", expected a JSON object',
       "found public/news on the topic of public/host",
     ]);
   });

@@ -6,19 +6,18 @@
  * GetId and GetCredentialsForIdentity (JSON 1.1, unsigned).
  */
 import { BellwireError, type ErrorCode } from "../protocol/errors.ts";
+import { NOTHING } from "../protocol/updates.ts";
 import type { Config } from "./config.ts";
-import { type Answer, exchange, parseObjectOrNull, serverTimeMs, textIn, timeIn } from "./http.ts";
+import { type Answer, fetchObject, serverTimeMs, textIn, timeIn } from "./http.ts";
 
 /** What a Cognito error type says to the client; all others are AWS's fault and may pass. */
-const CODE_OF_TYPE: Readonly<Record<string, ErrorCode>> = {
-  NotAuthorizedException: "not_allowed",
-  InvalidIdentityPoolConfigurationException: "not_allowed",
-  ResourceNotFoundException: "not_found",
-  ResourceConflictException: "conflict",
-  InvalidParameterException: "malformed",
-  TooManyRequestsException: "too_many",
-  LimitExceededException: "too_many",
-};
+const CODES: readonly [type: RegExp, ErrorCode][] = [
+  [/NotAuthorized|PoolConfiguration/, "not_allowed"],
+  [/NotFound/, "not_found"],
+  [/Conflict/, "conflict"],
+  [/Parameter/, "malformed"],
+  [/TooMany|Limit/, "too_many"],
+];
 
 /** An identity, what proves it, and until when. */
 export interface Grant {
@@ -76,34 +75,27 @@ async function fetchCredentials(config: Config, identityId: string): Promise<Gra
   };
 }
 
-async function callCognito(
+function callCognito(
   { cognitoUrl }: Config,
   operation: string,
   input: object,
 ): Promise<[fields: Record<string, unknown>, headers: Headers]> {
-  const answer = await exchange(cognitoUrl, {
-    method: "POST",
-    headers: {
-      "Content-Type": "application/x-amz-json-1.1",
-      "X-Amz-Target": `AWSCognitoIdentityService.${operation}`,
-    },
-    body: JSON.stringify(input),
-  });
-  const output = parseObjectOrNull(answer.text);
-  if (answer.status === 200 && output) return [output, answer.headers];
-  throw cognitoError(operation, answer);
+  const headers = {
+    "Content-Type": "application/x-amz-json-1.1",
+    "X-Amz-Target": `AWSCognitoIdentityService.${operation}`,
+  };
+  const init = { method: "POST", headers, body: JSON.stringify(input) };
+  return fetchObject(cognitoUrl, init, null, (_, answer) => cognitoError(operation, answer));
 }
 
 /** Map a refusal such as `{"__type":"NotAuthorizedException","message":"…"}`. */
 export function cognitoError(
   operation: string,
-  { status, text }: Omit<Answer, "headers">,
+  { status, fields }: Omit<Answer, "headers">,
 ): BellwireError {
-  const told = parseObjectOrNull(text) ?? {};
-  // AWS spells it with a namespace before `#` or an address after `:` now and then.
-  const type = /([^#:]+)(:.*)?$/.exec(String(told["__type"]))?.[1] as string;
-  const code = CODE_OF_TYPE[type] ?? "upstream";
-  return new BellwireError(code, `${operation}: ${type} (status ${status}): ${told["message"]}`);
+  const { __type: type, message } = fields ?? NOTHING;
+  const code = CODES.find(([known]) => known.test(String(type)))?.[1] ?? "upstream";
+  return new BellwireError(code, `${operation}: ${type} (status ${status}): ${message}`);
 }
 
 function recall(key: string): string | null {

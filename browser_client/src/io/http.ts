@@ -4,75 +4,64 @@
  * Not here: what is asked (config.ts, session.ts, poller.ts, …), when to ask again (protocol/).
  */
 import { BellwireError, codeOf } from "../protocol/errors.ts";
-import { isObject, parseObject } from "../protocol/updates.ts";
+import { isObject, NOTHING, parseOrNull } from "../protocol/updates.ts";
 
 const ANSWER_WITHIN_MS = 10_000;
-const NOBODY: Record<string, unknown> = {};
 
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  readonly text: string;
+  /** Its JSON object; null when there is none, as from a proxy that answers for the server. */
+  readonly fields: Record<string, unknown> | null;
 }
 
 /**
- * Send a request and read the whole answer, whatever its status.
+ * Send a request whose answer is to be a JSON object.
  *
  * @param bearer sent as Authorization; it is in no error, though a server or browser may quote it.
- * @throws BellwireError `upstream` when no answer came.
+ * @param toError makes the error of an answer that is none.
+ * @throws BellwireError `upstream` when no answer came; else what `toError` makes.
  */
-export async function exchange(
+export async function fetchObject(
   url: string,
   init: RequestInit = {},
   bearer: string | null = null,
-): Promise<Answer> {
+  toError: (what: string, answer: Answer) => BellwireError = errorOfAnswer,
+): Promise<[fields: Record<string, unknown>, headers: Headers]> {
+  const [{ status, headers }, text] = await exchange(url, init, bearer);
+  const told = parseOrNull(bearer && status !== 200 ? text.replaceAll(bearer, "…") : text);
+  const fields = isObject(told) ? told : null;
+  if (status === 200 && fields) return [fields, headers];
+  throw toError(url, { status, headers, fields });
+}
+
+async function exchange(
+  url: string,
+  init: RequestInit,
+  bearer: string | null,
+): Promise<[Response, text: string]> {
   try {
-    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
     const authorization = bearer !== null && { headers: { Authorization: `Bearer ${bearer}` } };
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
     const response = await fetch(url, { credentials: "omit", ...init, ...authorization, signal });
-    const { status, headers } = response;
-    const text = await response.text();
-    return {
-      status,
-      headers,
-      text: bearer && status !== 200 ? text.replaceAll(bearer, "…") : text,
-    };
+    return [response, await response.text()];
   } catch (cause) {
     const { name, message } = cause as Error;
     throw new BellwireError("upstream", `${url} gave no answer: ${bearer ? name : message}`);
   }
 }
 
-/**
- * Send a request whose answer is to be a JSON object.
- *
- * @throws BellwireError the answer's own; `upstream` when there was none, or none from Bellwire.
- */
-export async function fetchObject(
-  url: string,
-  init?: RequestInit,
-  bearer?: string | null,
-): Promise<[fields: Record<string, unknown>, headers: Headers]> {
-  const answer = await exchange(url, init, bearer);
-  if (answer.status !== 200) throw errorOfAnswer(url, answer);
-  const fields = parseObjectOrNull(answer.text);
-  if (fields) return [fields, answer.headers];
-  throw new BellwireError("upstream", `found no JSON object at ${url}; is a proxy in between?`);
-}
-
 /** Make the error for an answer that is not 200: the protocol's own, else one for the status. */
-export function errorOfAnswer(url: string, { status, headers, text }: Answer): BellwireError {
-  const body = parseObjectOrNull(text)?.["error"];
-  const told = isObject(body) ? body : NOBODY;
-  const { code, message = `found status ${status} from ${url}, expected 200`, channel } = told;
+export function errorOfAnswer(url: string, { status, headers, fields }: Answer): BellwireError {
+  const error = fields?.["error"];
+  const { code, message, channel, retryable } = isObject(error) ? error : NOTHING;
   // A proxy or a login page between here and the server refuses too, and not for good.
-  const isStranger = told === NOBODY && (status === 401 || status === 403);
-  const retryable = isStranger || told["retryable"];
+  const isStranger = !isObject(error) && (status === 401 || status === 403);
   return new BellwireError(
     codeOf(code, status),
-    String(message),
+    String(message ?? `found status ${status} from ${url}, expected 200 and a JSON object`),
     typeof channel === "string" ? channel : undefined,
-    typeof retryable === "boolean" ? retryable : undefined,
+    typeof retryable === "boolean" ? retryable : isStranger || undefined,
     1000 * (numberIn(headers, "Retry-After") ?? 0),
   );
 }
@@ -86,15 +75,6 @@ export function numberIn(headers: Headers, name: string): number | null {
 /** Return the server's time in ms since the epoch, if it tells: the clock here may be wrong. */
 export function serverTimeMs(headers: Headers): number {
   return Date.parse(headers.get("Date") ?? "") || Date.now();
-}
-
-/** Parse a JSON object; null when it is none, as from a proxy that answers for the server. */
-export function parseObjectOrNull(text: string): Record<string, unknown> | null {
-  try {
-    return parseObject(text);
-  } catch {
-    return null;
-  }
 }
 
 /** Read a text of an object, as `memberIn` does. */

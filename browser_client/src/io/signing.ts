@@ -20,12 +20,15 @@ export async function signUrl(session: OpenedSession, epochMs: number): Promise<
   const { host, pathname } = new URL(session.iotUrl);
   const scope = { ...session, timestamp: timestampOf(epochMs) };
   const query = canonicalQuery(scope);
-  const request = utf8.encode(canonicalRequest(host, pathname, query));
-  const hash = toHex(await crypto.subtle.digest("SHA-256", request));
+  const request = canonicalRequest(host, pathname, query, await sha256(""));
   let key: Uint8Array<ArrayBuffer> = utf8.encode(`AWS4${session.secretAccessKey}`);
   for (const part of scopeOf(scope).split("/")) key = await hmac(key, part);
-  const signature = toHex(await hmac(key, stringToSign(scope, hash)));
+  const signature = toHex(await hmac(key, stringToSign(scope, await sha256(request))));
   return `${session.iotUrl}?${signedQuery(query, signature, session.sessionToken)}`;
+}
+
+async function sha256(text: string): Promise<string> {
+  return toHex(await crypto.subtle.digest("SHA-256", utf8.encode(text)));
 }
 
 async function hmac(key: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {

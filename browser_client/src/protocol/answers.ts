@@ -4,7 +4,7 @@
  * Here: shapes and checks. Not here: the request (io/poller.ts), what an answer means (sequence.ts).
  */
 import { malformed } from "./errors.ts";
-import { checkCover, decodeRun, type Envelope, isObject } from "./updates.ts";
+import { checkCover, decodeRun, type Envelope, isObject, NOTHING } from "./updates.ts";
 
 /** One channel's part of a poll answer. */
 export interface ChannelAnswer extends Omit<Envelope, "channel"> {
@@ -31,8 +31,7 @@ const DEFAULT_POLL_AFTER_MS = 2000;
  */
 export function decodeAnswer(fields: Readonly<Record<string, unknown>>): PollAnswer {
   const { v, poll_after_ms: pollAfterMs, more, channels } = fields;
-  if (v !== 1) throw malformed(v, "the version 1 in v");
-  if (!isObject(channels)) throw malformed(channels, "an object in channels");
+  if (v !== 1 || !isObject(channels)) throw malformed(fields, "version 1 in v, and channels");
   return {
     pollAfterMs: typeof pollAfterMs === "number" ? pollAfterMs : DEFAULT_POLL_AFTER_MS,
     more: more === true,
@@ -43,16 +42,12 @@ export function decodeAnswer(fields: Readonly<Record<string, unknown>>): PollAns
 /** Read one channel's part: `{"e":"k3f9x0ab","f":40,"l":43,"recovered":true,"u":[…]}`. */
 export function decodePart(part: unknown): ChannelAnswer {
   if (!isObject(part)) throw malformed(part, "an object for each channel");
-  const { recovered, state, next = null } = part;
-  if (typeof recovered !== "boolean") throw malformed(recovered, "true or false in recovered");
-  if (!recovered && !isObject(state)) throw malformed(state, "the state when not recovered");
-  if (next !== null && typeof next !== "string") throw malformed(next, "a key in next");
+  const { recovered, state = recovered && NOTHING, next = null } = part;
+  const isSound = isObject(state) && (next === null || typeof next === "string");
+  if (typeof recovered !== "boolean" || !isSound) {
+    throw malformed(part, "recovered, and the state and its next key if not");
+  }
   const run = decodeRun(part);
   if (recovered) checkCover(run);
-  return {
-    ...run,
-    recovered,
-    state: new Map(Object.entries(isObject(state) ? state : {})),
-    next,
-  };
+  return { ...run, recovered, state: new Map(Object.entries(state)), next };
 }

@@ -33,10 +33,7 @@ const NOT_READABLE = ["not_allowed", "bad_channel", "unauthenticated"];
 
 type EventOf<Kind> = Extract<Event, { kind: Kind }>;
 
-export function onEnvelope(
-  work: Work,
-  { envelope, sizeBytes }: EventOf<"EnvelopeArrived">,
-): void {
+export function onEnvelope(work: Work, { envelope, sizeBytes }: EventOf<"EnvelopeArrived">): void {
   for (const watch of followersOf(work, envelope.channel)) {
     if (watch.isRefused) continue;
     advance(work, watch, { kind: "envelope", envelope, sizeBytes });
@@ -50,10 +47,7 @@ export function onEnvelope(
   }
 }
 
-export function onPayloadDropped(
-  work: Work,
-  { channel, error }: EventOf<"PayloadDropped">,
-): void {
+export function onPayloadDropped(work: Work, { channel, error }: EventOf<"PayloadDropped">): void {
   for (const watch of followersOf(work, channel)) holdGap(work, watch);
   if (!error && work.hasWarned) return;
   work.hasWarned ||= !error;

@@ -5,24 +5,13 @@
  */
 import { BellwireError } from "./errors.ts";
 
-const MAX_NAME_BYTES = 200;
-const MAX_SEGMENTS = 6;
-const FEWEST_SEGMENTS: Readonly<Record<string, number>> = { public: 2, user: 3, group: 3 };
-const SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9_.:@-]{1,64}$/;
-const STAGE = /^[a-z0-9-]{1,16}$/;
+/** At most 200 bytes and 6 segments, none of them `.` or `..`; at least 2, below user and group 3. */
+const CHANNEL =
+  /^(?!.{201}|([^/]*\/){6}|.*\/\.\.?(\/|$))(public|(user|group)\/[\w.:@-]{1,64})(\/[\w.:@-]{1,64})+$/;
 
 /** Tell whether `name` is a legal channel name, such as `public/host`. */
-export function isChannel(name: string): boolean {
-  const segments = name.split("/");
-  const fewest = FEWEST_SEGMENTS[segments[0] as string];
-  return (
-    fewest !== undefined &&
-    segments.length >= fewest &&
-    segments.length <= MAX_SEGMENTS &&
-    // A legal name is ASCII, so its length is its size in bytes.
-    name.length <= MAX_NAME_BYTES &&
-    segments.every((segment) => SEGMENT.test(segment))
-  );
+export function isChannel(name: unknown): name is string {
+  return typeof name === "string" && CHANNEL.test(name);
 }
 
 /**
@@ -31,17 +20,11 @@ export function isChannel(name: string): boolean {
  * @throws BellwireError `bad_channel` otherwise.
  */
 export function checkChannel(name: string): string {
-  if (typeof name === "string" && isChannel(name)) return name;
+  if (isChannel(name)) return name;
   throw new BellwireError(
     "bad_channel",
-    `found ${JSON.stringify(name)}, expected public/…, user/<id>/… or group/<name>/… ` +
-      `of at most ${MAX_SEGMENTS} segments [A-Za-z0-9_.:@-]{1,64} and ${MAX_NAME_BYTES} bytes`,
+    `found ${JSON.stringify(name)}, expected public/…, user/<id>/… or group/<name>/…`,
   );
-}
-
-/** Tell whether `name` is a stage, the first level of every topic. */
-export function isStage(name: string): boolean {
-  return STAGE.test(name);
 }
 
 /** What the caller's own channels begin with, whoever that is. */
@@ -70,6 +53,6 @@ export function topicOf(stage: string, channel: string): string {
 
 /** Return the channel of a topic, or null when the topic is not one of this stage. */
 export function channelOf(stage: string, topic: string): string | null {
-  const name = topic.slice(stage.length + 1);
-  return topic === topicOf(stage, name) && isChannel(name) ? name : null;
+  const prefix = topicOf(stage, "");
+  return topic.startsWith(prefix) ? topic.slice(prefix.length) : null;
 }

@@ -92,9 +92,9 @@ const HANDLERS: Handlers = {
   CredentialsFailed(work, { login, error }) {
     if (login === work.login.number && !sessions.onFailure(work, error)) link.end(work, "refused");
   },
-  Opened: link.onOpened,
-  Lost: link.onLost,
-  Subscribed: (work, { channels }) => link.onSubscribed(work, channels),
+  Opened: link.onOpen,
+  Lost: link.onLoss,
+  Subscribed: (work, { channels }) => link.onSuback(work, channels),
   Ponged: link.clearDeadline,
   EnvelopeArrived: catchUp.onEnvelope,
   PayloadDropped: catchUp.onPayloadDropped,

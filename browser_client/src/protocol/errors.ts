@@ -52,11 +52,10 @@ export class BellwireError extends Error {
 /** Return `code` if it is one of the protocol's, else the code for that status [PROTOCOL.md §12]. */
 export function codeOf(code: unknown, status: number): ErrorCode {
   const codes = Object.keys(STATUS) as ErrorCode[];
-  return (
-    codes.find((known) => known === code) ??
-    codes.find((known) => STATUS[known] === status) ??
-    "upstream"
-  );
+  const isKnown = codes.includes(code as ErrorCode);
+  return isKnown
+    ? (code as ErrorCode)
+    : (codes.find((one) => STATUS[one] === status) ?? "upstream");
 }
 
 /** Make the error for a value that breaks the protocol: what was found, what was expected. */

@@ -102,7 +102,7 @@ function ping({ link, effects, nowMs }: Work, withinMs: number): void {
 
 function giveUp(work: Work): void {
   work.effects.push({ kind: "CloseSocket" });
-  onLost(work);
+  onLoss(work);
 }
 
 function openSocket({ link, effects, nowMs }: Work): void {
@@ -111,7 +111,7 @@ function openSocket({ link, effects, nowMs }: Work): void {
   effects.push({ kind: "OpenSocket" });
 }
 
-export function onOpened(work: Work): void {
+export function onOpen(work: Work): void {
   const { link, login, nowMs } = work;
   login.isProven = true;
   link.phase = "open";
@@ -121,7 +121,7 @@ export function onOpened(work: Work): void {
   subscribe(work);
 }
 
-export function onLost(work: Work): void {
+export function onLoss(work: Work): void {
   const { link, nowMs, random, isHidden } = work;
   if (link.phase === "opening") sessions.suspect(work);
   else if (nowMs - link.openedMs >= LASTING_MS) link.attempt = 0;
@@ -144,7 +144,7 @@ export function subscribe(work: Work): void {
   }
 }
 
-export function onSubscribed(work: Work, channels: ReadonlyMap<string, boolean>): void {
+export function onSuback(work: Work, channels: ReadonlyMap<string, boolean>): void {
   for (const [channel, isGranted] of channels) {
     for (const watch of watches.followersOf(work, channel)) {
       watches.onSubscription(work, watch, isGranted);

@@ -169,7 +169,7 @@ export interface Login {
 
 /** The socket's life so far. */
 export interface Link {
-  readonly phase: 
+  readonly phase:
     | "idle"
     | "fetching"
     | "opening"
@@ -233,7 +233,9 @@ export interface InFlight {
 }
 
 /** One step at work: a private copy of the connection, changed in place, and its effects. */
-export interface Work extends Moment, Draft<Omit<Connection, "login" | "link" | "watches" | "lines">> {
+export interface Work
+  extends Moment,
+    Draft<Omit<Connection, "login" | "link" | "watches" | "lines">> {
   readonly effects: Effect[];
   login: Draft<Login>;
   link: Draft<Link>;

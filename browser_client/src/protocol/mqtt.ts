@@ -90,17 +90,17 @@ export class PacketDecoder {
   /**
    * Take in a chunk and return the packets that are now whole.
    *
-   * @throws BellwireError `malformed` at anything a server may not send; the stream is then useless.
+   * @throws Error at anything a server may not send, ill-formed UTF-8 too; the stream is then useless.
    */
   push(chunk: Uint8Array<ArrayBuffer>): Packet[] {
-    this.#rest = this.#rest.length ? concat(this.#rest, chunk) : chunk;
+    let rest = this.#rest.length > 0 ? concat(this.#rest, chunk) : chunk;
     const packets: Packet[] = [];
-    for (let frame = cut(this.#rest); frame; frame = cut(this.#rest)) {
-      packets.push(
-        decodePacket(this.#rest[0] as number, this.#rest.subarray(frame.start, frame.end)),
-      );
-      this.#rest = this.#rest.subarray(frame.end);
+    for (let frame = cut(rest); frame; frame = cut(rest)) {
+      const [start, end] = frame;
+      packets.push(decodePacket(rest[0] as number, rest.subarray(start, end)));
+      rest = rest.subarray(end);
     }
+    this.#rest = rest;
     return packets;
   }
 }
@@ -112,60 +112,36 @@ function concat(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-/** Find the body of the first packet, or null while bytes are missing. */
-function cut(bytes: Uint8Array): { start: number; end: number } | null {
+/** Return where the first packet's body starts and ends, or null while bytes are missing. */
+function cut(bytes: Uint8Array): [start: number, end: number] | null {
   let sizeBytes = 0;
-  for (let index = 1; index <= 4; index++) {
+  // At most four bytes of seven bits each [MQTT 2.2.3].
+  for (let index = 1; index < 5; index++) {
     const byte = bytes[index];
     if (byte === undefined) return null;
-    sizeBytes += (byte & 127) << (7 * (index - 1));
-    if (byte < 128) {
-      if (sizeBytes > MAX_PACKET_BYTES)
-        throw malformed(sizeBytes, `a packet of at most ${MAX_PACKET_BYTES} bytes`);
-      const start = index + 1;
-      return bytes.length < start + sizeBytes ? null : { start, end: start + sizeBytes };
-    }
+    sizeBytes += (byte & 127) << (7 * index - 7);
+    const end = index + 1 + sizeBytes;
+    if (sizeBytes > MAX_PACKET_BYTES) break;
+    if (byte < 128) return bytes.length < end ? null : [index + 1, end];
   }
-  throw malformed([...bytes.subarray(0, 5)], "a remaining length of at most 4 bytes");
+  throw malformed([...bytes.subarray(0, 5)], `a packet of at most ${MAX_PACKET_BYTES} bytes`);
 }
 
+/** The flags of all packets but PUBLISH are fixed at zero [MQTT-2.2.2-2]. */
 function decodePacket(firstByte: number, body: Uint8Array<ArrayBuffer>): Packet {
-  if (firstByte >> 4 === 3) return decodePublish(firstByte, body);
-  // The flags of all other packets are fixed at zero [MQTT-2.2.2-2].
-  if (firstByte === 0x20 && body.length === 2)
-    return { kind: "connack", returnCode: body[1] as number };
-  if (firstByte === 0x90 && body.length > 2) {
-    return { kind: "suback", packetId: readUint16(body, 0), granted: [...body.subarray(2)] };
+  const { length } = body;
+  const packetId = length > 1 ? ((body[0] as number) << 8) | (body[1] as number) : length;
+  const topicEnd = 2 + packetId;
+  // Of QoS 0, which is all that was subscribed.
+  if ((firstByte & 0xf6) === 0x30 && topicEnd <= length) {
+    const topic = strictUtf8.decode(body.subarray(2, topicEnd));
+    return { kind: "publish", topic, payload: body.subarray(topicEnd) };
   }
-  if (firstByte === 0xb0 && body.length === 2)
-    return { kind: "unsuback", packetId: readUint16(body, 0) };
-  if (firstByte === 0xd0 && body.length === 0) return { kind: "pingresp" };
-  throw malformed(
-    [firstByte, body.length],
-    "the first byte and the size of a packet that servers send",
-  );
-}
-
-function decodePublish(firstByte: number, body: Uint8Array<ArrayBuffer>): Packet {
-  const qos = (firstByte >> 1) & 3;
-  if (qos !== 0) throw malformed(qos, "a PUBLISH of QoS 0, which is all that was subscribed");
-  const topicEnd = body.length < 2 ? Number.POSITIVE_INFINITY : 2 + readUint16(body, 0);
-  if (topicEnd > body.length) throw malformed(body.length, "a PUBLISH that holds its topic");
-  return {
-    kind: "publish",
-    topic: readText(body.subarray(2, topicEnd)),
-    payload: body.subarray(topicEnd),
-  };
-}
-
-function readUint16(bytes: Uint8Array, index: number): number {
-  return ((bytes[index] as number) << 8) | (bytes[index + 1] as number);
-}
-
-function readText(bytes: Uint8Array): string {
-  try {
-    return strictUtf8.decode(bytes);
-  } catch {
-    throw malformed([...bytes], "UTF-8");
+  if (firstByte === 0x20 && length === 2) return { kind: "connack", returnCode: body[1] as number };
+  if (firstByte === 0x90 && length > 2) {
+    return { kind: "suback", packetId, granted: [...body.subarray(2)] };
   }
+  if (firstByte === 0xb0 && length === 2) return { kind: "unsuback", packetId };
+  if (firstByte === 0xd0 && length === 0) return { kind: "pingresp" };
+  throw malformed([firstByte, length], "the first byte and size of a packet that servers send");
 }

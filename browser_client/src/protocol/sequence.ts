@@ -6,7 +6,6 @@
  */
 import type { ChannelAnswer } from "./answers.ts";
 import type { Place } from "./cursors.ts";
-import { isEqualJson, orderByCodePoint } from "./json.ts";
 import { type Change, KeyedState } from "./keyed_state.ts";
 import type { Envelope, Position, WireUpdate } from "./updates.ts";
 
@@ -89,190 +88,165 @@ export function placeOf({ position, pages }: Sequence): Place | null {
 
 /** Take in an envelope or an answer; return the new sequence and what the application is told. */
 export function step(sequence: Sequence, input: SequenceInput): [Sequence, SequenceOutput[]] {
-  const run = new Run(sequence);
-  if (input.kind === "envelope") run.takeEnvelope(input);
-  else run.takeAnswer(input.answer, input.askedFrom);
-  run.replayHeld();
-  return [run.result(), run.outputs];
+  const run: Run = { ...sequence, outputs: [], changes: [] };
+  if (input.kind === "answer") takeAnswer(run, input.answer, input.askedFrom);
+  else if (!join(run, input.envelope)) hold(run, input);
+  replayHeld(run);
+  const { outputs, changes, ...next } = run;
+  if (changes.length > 0) next.state = next.state.with(changes);
+  return [next, outputs];
 }
 
 /** Return what a reader who was shown this has to be told to forget it. */
 export function takeAway(sequence: Sequence): SequenceOutput[] {
-  const run = new Run(sequence);
-  run.takeAway();
+  const run: Run = { ...sequence, outputs: [], changes: [] };
+  if (run.position) {
+    run.outputs.push({ kind: "reset" });
+    showDifferences(run, run.position.epoch, run.position.seq, new Map());
+  }
   return run.outputs;
 }
 
 /** One step at work: a private copy of the sequence, changed in place. */
-class Run {
-  readonly outputs: SequenceOutput[] = [];
-  readonly #channel: string;
-  #position: Position | null;
-  #state: KeyedState;
-  readonly #changes: Change[] = [];
-  #pages: readonly ChannelAnswer[];
-  #held: readonly Held[];
-  #left: readonly string[];
+interface Run extends Draft<Sequence> {
+  readonly outputs: SequenceOutput[];
+  readonly changes: Change[];
+}
 
-  constructor(sequence: Sequence) {
-    this.#channel = sequence.channel;
-    this.#position = sequence.position;
-    this.#state = sequence.state;
-    this.#pages = sequence.pages;
-    this.#held = sequence.held;
-    this.#left = sequence.left;
-  }
+type Draft<Value> = { -readonly [Field in keyof Value]: Value[Field] };
 
-  result(): Sequence {
-    return {
-      channel: this.#channel,
-      position: this.#position,
-      state: this.#changes.length > 0 ? this.#state.with(this.#changes) : this.#state,
-      pages: this.#pages,
-      held: this.#held,
-      left: this.#left,
-    };
+function takeAnswer(run: Run, answer: ChannelAnswer, askedFrom: Position | null): void {
+  const { pages } = run;
+  run.pages = [];
+  if (!answer.recovered) {
+    if (isTimely(run, answer, askedFrom)) takePage(run, answer, pages);
+  } else {
+    if (isFirstWriting(run, answer, askedFrom)) enter(run, answer.epoch, 0);
+    // An answer that does not join on is not kept: the next request starts from the position.
+    join(run, answer);
   }
+}
 
-  takeEnvelope(held: Held): void {
-    if (!this.#join(held.envelope)) this.#hold(held);
+/** Try the held envelopes again, lowest first [R5], and make room if there are too many. */
+function replayHeld(run: Run): void {
+  if (run.held.length === 0) return;
+  const rest = run.held.filter(({ envelope }) => !join(run, envelope));
+  let sizeBytes = rest.reduce((sum, one) => sum + one.sizeBytes, 0);
+  // The lowest go first: the next answer is the more likely to cover them.
+  while (rest.length > MAX_HELD || sizeBytes > MAX_HELD_BYTES) {
+    sizeBytes -= (rest.shift() as Held).sizeBytes;
   }
+  run.held = rest;
+}
 
-  takeAnswer(answer: ChannelAnswer, askedFrom: Position | null): void {
-    const pages = this.#pages;
-    this.#pages = [];
-    if (!answer.recovered) {
-      if (this.#isTimely(answer, askedFrom)) this.#takePage(answer, pages);
-    } else {
-      if (this.#isFirstWriting(answer, askedFrom)) this.#enter(answer.epoch, 0);
-      // An answer that does not join on is not kept: the next request starts from the position.
-      this.#join(answer);
-    }
-  }
+/** Apply what joins on, drop what is old [R2]; tell whether the run is settled by that. */
+function join(run: Run, { epoch, after, last, updates }: Omit<Envelope, "channel">): boolean {
+  const { position, left } = run;
+  if (position === null) return false;
+  if (epoch !== position.epoch) return left.includes(epoch);
+  if (last <= position.seq) return true;
+  if (after > position.seq) return false;
+  for (const update of updates) if (update.s > position.seq) apply(run, epoch, update);
+  run.position = { epoch, seq: last };
+  return true;
+}
 
-  takeAway(): void {
-    if (this.#position === null) return;
-    const { epoch, seq: last } = this.#position;
-    this.outputs.push({ kind: "reset" });
-    this.#showDifferences({ epoch, last, state: new Map() });
-  }
+function hold(run: Run, { envelope, sizeBytes }: Held): void {
+  const held = [...run.held, { envelope, sizeBytes }];
+  run.held = held.sort((a, b) => a.envelope.after - b.envelope.after);
+}
 
-  /** Try the held envelopes again, lowest first [R5], and make room if there are too many. */
-  replayHeld(): void {
-    if (this.#held.length === 0) return;
-    const rest = this.#held.filter(({ envelope }) => !this.#join(envelope));
-    let sizeBytes = rest.reduce((sum, one) => sum + one.sizeBytes, 0);
-    // The lowest go first: the next answer is the more likely to cover them.
-    while (rest.length > MAX_HELD || sizeBytes > MAX_HELD_BYTES) {
-      sizeBytes -= (rest.shift() as Held).sizeBytes;
-    }
-    this.#held = rest;
-  }
+/** From "never written" into the channel's first epoch nothing can be missing. */
+function isFirstWriting(
+  run: Run,
+  { after, epoch }: ChannelAnswer,
+  asked: Position | null,
+): boolean {
+  return (
+    after === 0 &&
+    epoch !== NEVER_WRITTEN &&
+    isNeverWritten(asked) &&
+    isNeverWritten(run.position) &&
+    !run.left.includes(epoch)
+  );
+}
 
-  /** Apply what joins on, drop what is old [R2]; tell whether the run is settled by that. */
-  #join({ epoch, after, last, updates }: Omit<Envelope, "channel">): boolean {
-    const position = this.#position;
-    if (position === null) return false;
-    if (epoch !== position.epoch) return this.#left.includes(epoch);
-    if (last <= position.seq) return true;
-    if (after > position.seq) return false;
-    for (const update of updates) if (update.s > position.seq) this.#apply(epoch, update);
-    this.#position = { epoch, seq: last };
-    return true;
+/** Add a page to those `before` it, or begin anew; the last one makes a whole state. */
+function takePage(run: Run, page: ChannelAnswer, before: readonly ChannelAnswer[]): void {
+  const first = before[0] ?? page;
+  const goesOn = first.epoch === page.epoch && first.last === page.last;
+  const pages = goesOn ? [...before, page] : [page];
+  if (page.next !== null) run.pages = pages;
+  else {
+    const state = new Map(pages.flatMap((one) => [...one.state]));
+    replace(run, { ...page, state, updates: (goesOn ? first : page).updates });
   }
+}
 
-  #hold(held: Held): void {
-    this.#held = [...this.#held, held].sort((a, b) => a.envelope.after - b.envelope.after);
+/** Take a whole state instead of the updates between [R4]. */
+function replace(run: Run, { epoch, last, state, updates }: ChannelAnswer): void {
+  const before = run.position;
+  if (before !== null) run.outputs.push({ kind: "reset" });
+  showDifferences(run, epoch, last, state);
+  for (const update of updates) {
+    const isNew = epoch !== before?.epoch || update.s > before.seq;
+    if (isNew && update.o !== "set" && update.o !== "delete") apply(run, epoch, update);
   }
+  run.state = new KeyedState(state);
+  enter(run, epoch, last);
+}
 
-  /** From "never written" into the channel's first epoch nothing can be missing. */
-  #isFirstWriting(answer: ChannelAnswer, askedFrom: Position | null): boolean {
-    return (
-      answer.after === 0 &&
-      answer.epoch !== NEVER_WRITTEN &&
-      isNeverWritten(askedFrom) &&
-      isNeverWritten(this.#position) &&
-      !this.#left.includes(answer.epoch)
-    );
-  }
+function isTimely(
+  { position, left }: Run,
+  { epoch, last }: ChannelAnswer,
+  asked: Position | null,
+): boolean {
+  return (
+    asked?.epoch === position?.epoch &&
+    !left.includes(epoch) &&
+    (epoch !== position?.epoch || last > position.seq)
+  );
+}
 
-  /** Add a page to those `before` it, or begin anew; the last one makes a whole state. */
-  #takePage(page: ChannelAnswer, before: readonly ChannelAnswer[]): void {
-    const first = before[0] ?? page;
-    const goesOn = first.epoch === page.epoch && first.last === page.last;
-    const pages = goesOn ? [...before, page] : [page];
-    if (page.next !== null) this.#pages = pages;
-    else {
-      const state = new Map(pages.flatMap((one) => [...one.state]));
-      this.#replace({ ...page, state, updates: (goesOn ? first : page).updates });
-    }
+function showDifferences(
+  run: Run,
+  epoch: string,
+  seq: number,
+  state: ReadonlyMap<string, unknown>,
+): void {
+  const old = run.state.map;
+  const place = { channel: run.channel, epoch, seq };
+  const show = (update: Update) => run.outputs.push({ kind: "update", update });
+  for (const key of [...old.keys()].sort()) {
+    if (!state.has(key)) show({ ...place, op: "delete", key });
   }
+  for (const key of [...state.keys()].sort()) {
+    const data = state.get(key);
+    const isOld = JSON.stringify(old.get(key)) === JSON.stringify(data);
+    if (!isOld) show({ ...place, op: "set", key, data });
+  }
+}
 
-  /** Take a whole state instead of the updates between [R4]. */
-  #replace(answer: ChannelAnswer): void {
-    const before = this.#position;
-    if (before !== null) this.outputs.push({ kind: "reset" });
-    this.#showDifferences(answer);
-    for (const update of answer.updates) {
-      const isNew = answer.epoch !== before?.epoch || update.s > before.seq;
-      if (isNew && update.o !== "set" && update.o !== "delete") this.#apply(answer.epoch, update);
-    }
-    this.#state = new KeyedState(answer.state);
-    this.#enter(answer.epoch, answer.last);
-  }
+function enter(run: Run, epoch: string, seq: number): void {
+  const old = run.position?.epoch;
+  if (old !== undefined && old !== epoch) run.left = [...run.left, old].slice(-MAX_LEFT);
+  run.position = { epoch, seq };
+}
 
-  #isTimely({ epoch, last }: ChannelAnswer, askedFrom: Position | null): boolean {
-    const position = this.#position;
-    return (
-      askedFrom?.epoch === position?.epoch &&
-      !this.#left.includes(epoch) &&
-      (epoch !== position?.epoch || last > position.seq)
-    );
+function apply(run: Run, epoch: string, wire: WireUpdate): void {
+  const { s: seq, o: op, k: key, d: data, t: at, i: id } = wire;
+  if (op !== "event" && op !== "set" && op !== "delete") {
+    run.outputs.push({ kind: "unknown", update: wire });
+    return;
   }
-
-  #showDifferences({
-    epoch,
-    last: seq,
-    state,
-  }: Pick<ChannelAnswer, "epoch" | "last" | "state">): void {
-    const old = this.#state.map;
-    const place = { channel: this.#channel, epoch, seq };
-    for (const key of orderByCodePoint(old.keys())) {
-      if (!state.has(key)) this.#show({ ...place, op: "delete", key });
-    }
-    for (const key of orderByCodePoint(state.keys())) {
-      const value = state.get(key);
-      if (!old.has(key) || !isEqualJson(old.get(key), value)) {
-        this.#show({ ...place, op: "set", key, data: value });
-      }
-    }
-  }
-
-  #enter(epoch: string, seq: number): void {
-    const old = this.#position?.epoch;
-    if (old !== undefined && old !== epoch) this.#left = [...this.#left, old].slice(-MAX_LEFT);
-    this.#position = { epoch, seq };
-  }
-
-  #apply(epoch: string, wire: WireUpdate): void {
-    const { s: seq, o: op, k: key, d: value, t: at, i: id } = wire;
-    if (op !== "event" && op !== "set" && op !== "delete") {
-      this.outputs.push({ kind: "unknown", update: wire });
-      return;
-    }
-    if (op !== "event") this.#changes.push([key as string, op === "set" ? value : undefined]);
-    this.#show({
-      ...{ channel: this.#channel, epoch, seq, op },
-      ...(op !== "event" && { key: key as string }),
-      ...(op !== "delete" && { data: value }),
-      at,
-      ...(id !== undefined && { id }),
-    });
-  }
-
-  #show(update: Update): void {
-    this.outputs.push({ kind: "update", update });
-  }
+  if (op !== "event") run.changes.push([key as string, op === "set" ? data : undefined]);
+  const update: Update = {
+    ...{ channel: run.channel, epoch, seq, op, at },
+    ...(op !== "event" && { key: key as string }),
+    ...(op !== "delete" && { data }),
+    ...(id !== undefined && { id }),
+  };
+  run.outputs.push({ kind: "update", update });
 }
 
 function isNeverWritten(position: Position | null): boolean {

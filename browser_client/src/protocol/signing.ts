@@ -10,8 +10,6 @@
 export const SIGNING_SERVICE = "iotdevicegateway";
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
-/** SHA-256 of the empty body. */
-const EMPTY_HASH = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /** What the signature covers, and the key id it names. */
 export interface SigningScope {
@@ -40,9 +38,19 @@ export function canonicalQuery(scope: SigningScope): string {
   );
 }
 
-/** Return the canonical request; `host` carries its port when that is not the default one. */
-export function canonicalRequest(host: string, path: string, query: string): string {
-  return `GET\n${path}\n${query}\nhost:${host}\n\nhost\n${EMPTY_HASH}`;
+/**
+ * Return the canonical request.
+ *
+ * @param host with its port when that is not the default one.
+ * @param bodyHash SHA-256 of the empty body, in lower-case hex.
+ */
+export function canonicalRequest(
+  host: string,
+  path: string,
+  query: string,
+  bodyHash: string,
+): string {
+  return `GET\n${path}\n${query}\nhost:${host}\n\nhost\n${bodyHash}`;
 }
 
 /** Return the text whose HMAC is the signature; `requestHash` is in lower-case hex. */

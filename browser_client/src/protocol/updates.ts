@@ -35,6 +35,8 @@ export interface Envelope {
 const EPOCH = /^(0|[a-z0-9]{8,16})$/;
 const ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 const MAX_KEY_BYTES = 256;
+const utf8 = new TextEncoder();
+export const NOTHING: Readonly<Record<string, unknown>> = {};
 
 /**
  * Read the JSON text of one MQTT payload.
@@ -44,13 +46,9 @@ const MAX_KEY_BYTES = 256;
  */
 export function decodeEnvelope(text: string): Envelope | null {
   const wire = parseObject(text);
-  if (wire["v"] !== 1) {
-    if (Number.isInteger(wire["v"])) return null;
-    throw malformed(wire["v"], "the version 1 in v");
-  }
-  const channel = wire["c"];
-  if (typeof channel !== "string" || !isChannel(channel))
-    throw malformed(channel, "a channel in c");
+  const { v, c: channel } = wire;
+  if (v !== 1 && Number.isInteger(v)) return null;
+  if (v !== 1 || !isChannel(channel)) throw malformed(wire, "version 1 in v and a channel in c");
   const envelope = { channel, ...decodeRun(wire) };
   checkCover(envelope);
   return envelope;
@@ -61,38 +59,39 @@ export function checkCover({ after, last, updates }: Omit<Envelope, "channel">):
   const first = updates[0]?.s ?? last + 1;
   const newest = updates.at(-1)?.s ?? after;
   if (first <= after || newest !== last) {
-    throw malformed([first, newest], `updates after ${after} up to and with ${last} in u`);
+    throw malformed([first, newest], `updates after ${after} up to ${last}`);
   }
 }
 
 /** Read what envelopes and poll answers share: `{"e":…,"f":…,"l":…,"u":[…]}`. */
 export function decodeRun(wire: Readonly<Record<string, unknown>>): Omit<Envelope, "channel"> {
-  const { e: epoch, f: after, l: last, u } = wire;
-  if (!isEpoch(epoch)) throw malformed(epoch, "an epoch in e");
-  if (!isCount(after)) throw malformed(after, "a seq in f");
-  if (!isCount(last) || last < after) throw malformed(last, `a seq of at least ${after} in l`);
-  if (!Array.isArray(u)) throw malformed(u, "a list of updates in u");
+  const { e: epoch, f: after, l: last, u: updates } = wire;
+  const isRun = isEpoch(epoch) && isCount(after) && isCount(last) && Array.isArray(updates);
+  if (!isRun || last < after) throw malformed(wire, "epoch e, seqs f up to l, updates u");
   let before = 0;
-  for (const update of u) {
-    checkUpdate(update);
-    if (update.s <= before || update.s > last) {
-      throw malformed(update.s, `a seq s after ${before} and up to ${last}`);
+  for (const update of updates) {
+    if (!isUpdate(update) || update.s <= before || update.s > last) {
+      throw malformed(update, `an update after ${before} up to ${last}`);
     }
     before = update.s;
   }
-  return { epoch, after, last, updates: u };
+  return { epoch, after, last, updates };
 }
 
 /** Parse JSON text that must be an object. */
 export function parseObject(text: string): Record<string, unknown> {
-  let value: unknown;
+  const value = parseOrNull(text);
+  if (isObject(value)) return value;
+  throw malformed(text, "a JSON object");
+}
+
+/** Parse JSON text; null when it is none, as from a proxy that answers for the server. */
+export function parseOrNull(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    throw malformed(text, "JSON");
+    return null;
   }
-  if (!isObject(value)) throw malformed(value, "a JSON object");
-  return value;
 }
 
 /** Tell whether a JSON value is an object, neither a list nor null. */
@@ -110,21 +109,13 @@ export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function checkUpdate(update: unknown): asserts update is WireUpdate {
-  if (!isObject(update)) throw malformed(update, "an update");
-  const { s, i, t, o } = update;
-  if (!isCount(s) || s === 0) throw malformed(s, "a seq in s");
-  if (!isCount(t)) throw malformed(t, "milliseconds since the epoch in t");
-  if (typeof o !== "string") throw malformed(o, "an op in o");
-  if (i !== undefined && !(typeof i === "string" && ID.test(i))) throw malformed(i, "an id in i");
-  if (o === "set" || o === "delete") checkKey(update["k"]);
-  if (o === "event" && "k" in update) throw malformed(update, "an event without a key k");
-  if (o === "delete" && "d" in update) throw malformed(update, "a delete without data d");
-  if ((o === "set" || o === "event") && !("d" in update)) throw malformed(update, "data in d");
-}
-
-function checkKey(key: unknown): void {
-  if (typeof key !== "string" || new TextEncoder().encode(key).length > MAX_KEY_BYTES) {
-    throw malformed(key, `a key of at most ${MAX_KEY_BYTES} bytes in k`);
-  }
+function isUpdate(update: unknown): update is WireUpdate {
+  if (!isObject(update)) return false;
+  const { s, i, t, o, k } = update;
+  const isSound = s !== 0 && isCount(s) && isCount(t) && typeof o === "string";
+  if (!isSound || !(i === undefined || (typeof i === "string" && ID.test(i)))) return false;
+  if (o === "event") return "d" in update && !("k" in update);
+  if (o !== "set" && o !== "delete") return true;
+  const isKeyed = typeof k === "string" && utf8.encode(k).length <= MAX_KEY_BYTES;
+  return isKeyed && (o === "set") === "d" in update;
 }

@@ -106,7 +106,9 @@ export function takeUnsubscribed(work: Work, limit: number): string[] {
   let left = limit - all.filter((watch) => isAsked(watch) || isGranted(watch)).length;
   const wanted = all.filter(
     ({ subscription, isRefused, audience }) =>
-      subscription === "none" && !isRefused && (audience === "public" || work.login.token !== "none"),
+      subscription === "none" &&
+      !isRefused &&
+      (audience === "public" || work.login.token !== "none"),
   );
   return wanted.flatMap((watch) => {
     if (left-- <= 0) onSubscription(work, watch, false);

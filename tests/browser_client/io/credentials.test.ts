@@ -168,6 +168,6 @@ it.each([
   ["NotAuthorizedException:http://internal.amazon.com/", "not_allowed"],
   ["SomethingNewException", "upstream"],
 ])("Cognito's %s is %s", (type, code) => {
-  const text = JSON.stringify({ __type: type, message: "why" });
-  expect(cognitoError("GetId", { status: 400, text })).toMatchObject({ code });
+  const fields = { __type: type, message: "why" };
+  expect(cognitoError("GetId", { status: 400, fields })).toMatchObject({ code });
 });
