@@ -1,8 +1,9 @@
 /** The application's handle of one channel. Several handles may follow the same one. */
-import { Listeners } from "./listeners.ts";
+import { type Listeners, startListeners } from "./listeners.ts";
 import type { Sequence, SequenceOutput, Update } from "./protocol/sequence.ts";
 import type { Position } from "./protocol/updates.ts";
 
+/** What `channel.on` listens to, and what the listener is given. */
 export interface ChannelEvents {
   /** Every change of state and every event, once and in order. */
   update: Update;
@@ -15,55 +16,66 @@ export interface ChannelEvents {
   reset: undefined;
 }
 
-const NOTHING: ReadonlyMap<string, unknown> = new Map();
-
-export class Channel {
+/** A channel that is followed until it is closed. */
+export interface Channel {
+  /** As it was asked for, such as `public/host` or `user/me/inbox`. */
   readonly name: string;
-  readonly #listeners = new Listeners<ChannelEvents>();
-  readonly #look: () => Sequence | undefined;
-  readonly #release: () => void;
-
-  /** @internal Made by `client.channel(name)`. */
-  constructor(name: string, look: () => Sequence | undefined, release: () => void) {
-    this.name = name;
-    this.#look = look;
-    this.#release = release;
-  }
-
   /** The value of each key now; a new map after each change. */
-  get state(): ReadonlyMap<string, unknown> {
-    return this.#look()?.state.map ?? NOTHING;
-  }
-
+  readonly state: ReadonlyMap<string, unknown>;
   /** Where in the channel's log this is; null until the first answer. */
-  get position(): Position | null {
-    return this.#look()?.position ?? null;
-  }
-
+  readonly position: Position | null;
   /** Listen; the function returned ends it. */
   on<Name extends keyof ChannelEvents>(
     name: Name,
     listener: (value: ChannelEvents[Name]) => void,
-  ): () => void {
-    return this.#listeners.add(name, listener);
-  }
-
+  ): () => void;
   /** Stop following. */
-  close(): void {
-    this.#release();
-  }
+  close(): void;
+}
 
-  /** @internal Tell the listeners what a step brought, while it is meant for them. */
-  deliver(outputs: readonly SequenceOutput[], isFirst: boolean, isMeant: () => boolean): void {
+/** Tells a channel's listeners what a step brought, while it is meant for them. */
+export type Deliver = (
+  outputs: readonly SequenceOutput[],
+  isFirst: boolean,
+  isMeant: () => boolean,
+) => void;
+
+const NOTHING: ReadonlyMap<string, unknown> = new Map();
+
+/**
+ * Make a handle, and what delivers to it.
+ *
+ * @param look returns the channel as the machine has it.
+ * @param close ends what the handle follows.
+ */
+export function makeChannel(
+  name: string,
+  look: () => Sequence | undefined,
+  close: () => void,
+): [Channel, Deliver] {
+  const { on, has, tell }: Listeners<ChannelEvents> = startListeners();
+  const channel: Channel = {
+    name,
+    get state() {
+      return look()?.state.map ?? NOTHING;
+    },
+    get position() {
+      return look()?.position ?? null;
+    },
+    on,
+    close,
+  };
+  const deliver: Deliver = (outputs, isFirst, isMeant) => {
     let hasChanged = isFirst;
     for (const output of outputs) {
       if (!isMeant()) return;
-      if (output.kind === "reset") this.#listeners.tell("reset", undefined);
+      if (output.kind === "reset") tell("reset", undefined);
       if (output.kind !== "update") continue;
       hasChanged ||= output.update.op !== "event";
-      this.#listeners.tell("update", output.update);
+      tell("update", output.update);
     }
     // A state that nobody looks at need not be put together.
-    if (hasChanged && this.#listeners.has("state")) this.#listeners.tell("state", this.state);
-  }
+    if (hasChanged && has("state")) tell("state", channel.state);
+  };
+  return [channel, deliver];
 }

@@ -1,28 +1,18 @@
 /**
  * The shell: feeds events to the pure machine of protocol/connection.ts and performs its effects.
  *
- * Here: clock, chance, timers, and which I/O answers which effect. No rule lives here.
+ * Here: which I/O answers which effect, and who is told. No rule lives here.
  */
-import { Channel } from "./channel.ts";
-import { TextQueue } from "./io/gzip.ts";
+import { type Channel, type Deliver, makeChannel } from "./channel.ts";
 import { poll } from "./io/poller.ts";
-import { fetchPresence, type Present } from "./io/presence.ts";
+import { type OpenSocket, startPush } from "./io/push.ts";
 import { fetchSession, type OpenedSession, type Wish } from "./io/session.ts";
-import { signUrl } from "./io/signing.ts";
-import { Socket } from "./io/socket.ts";
-import { Listeners } from "./listeners.ts";
-import { channelOf, checkChannel, isPublic, OWN, topicOf } from "./protocol/channels.ts";
-import { startConnection, step } from "./protocol/connection.ts";
+import { startListeners } from "./listeners.ts";
+import { checkChannel, isPublic } from "./protocol/channels.ts";
+import { startConnection } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
-import {
-  type Connection,
-  type Effect,
-  type Event,
-  NEVER,
-  type Status,
-  type TokenKind,
-} from "./protocol/machine.ts";
-import { decodeEnvelope } from "./protocol/updates.ts";
+import type { Effect, Event, Status, TokenKind, Transport } from "./protocol/machine.ts";
+import { type Runner, startRunner } from "./runner.ts";
 
 /**
  * A token of the application's own login, or what gives one; a function is asked anew for each
@@ -38,6 +28,11 @@ export interface ConnectOptions {
   readonly token?: Token;
   /** Whose login the token is, or what a member's session is to be narrowed to. */
   readonly session?: Wish;
+  /**
+   * How updates come. `auto`, the default: pushed, and polled within 5 s while that does not work;
+   * `push`: polled only to catch up; `poll`: no socket at all.
+   */
+  readonly transport?: Transport;
   /** Called with every event and effect of the machine inside; none of them holds a secret. */
   readonly debug?: (what: Event | Effect) => void;
 }
@@ -49,301 +44,183 @@ export interface Identity {
   readonly groups: readonly string[];
 }
 
+/** What `client.on` listens to, and what the listener is given. */
 export interface ClientEvents {
+  /** The new status, whenever it changes. */
   status: Status;
+  /** Anything that went wrong; what may pass is tried again without your doing. */
   error: BellwireError;
 }
 
 /** A connection to one Bellwire; all its channels share one socket and one poll. */
-export class Client {
-  readonly #options: ConnectOptions;
-  readonly #listeners = new Listeners<ClientEvents>();
-  readonly #channels = new Map<string, Set<Channel>>();
-  readonly #effects: Effect[] = [];
-  #connection: Connection;
-  #token: Token | null;
-  /** With its secrets, which the machine does not get to see. */
-  #session: OpenedSession | null = null;
-  #socket: Socket | null = null;
-  /** Counts sockets asked for, so that what an old one still brings is not heard. */
-  #generation = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(options: ConnectOptions) {
-    this.#options = { ...options, url: options.url.replace(/\/+$/, "") };
-    this.#token = options.token ?? null;
-    this.#connection = startConnection(kindOf(this.#token));
-    this.#dispatch({ kind: "Started" });
-  }
-
-  get status(): Status {
-    return this.#connection.status;
-  }
-
+export interface Client {
+  /** `live`: pushed and whole · `polling`: whole as of the last poll · `failed`: refused for good. */
+  readonly status: Status;
   /** How updates come at the moment; null while they do not. */
-  get transport(): "push" | "poll" | null {
-    const { status } = this;
-    return status === "live" ? "push" : status === "polling" ? "poll" : null;
-  }
-
+  readonly transport: "push" | "poll" | null;
   /** Who the client is; null until a session is there, and after each login and logout. */
-  get identity(): Identity | null {
-    const { session } = this.#connection.login;
-    return session && { id: session.identityId, groups: session.groups };
-  }
-
+  readonly identity: Identity | null;
   /**
    * Become the user of this login: private channels tell `reset` and begin anew, public ones go on.
    *
    * Not needed when a login is only renewed: a token function does that without a break.
    */
-  login(token: Token): void {
-    this.#become(token);
-  }
-
+  login(token: Token): void;
   /** Become a guest again: private channels tell `not_allowed` and rest until the next login. */
-  logout(): void {
-    if (this.#token !== null) this.#become(null);
-  }
-
-  /**
-   * Return who follows a channel by push at the moment, the longest there first.
-   *
-   * @throws BellwireError `not_allowed` when the channel may not be read or its namespace has no
-   * presence; `unauthenticated` for a private one while a login has no session yet.
-   */
-  async presence(channel: string): Promise<readonly Present[]> {
-    const needsToken = !isPublic(channel) || this.#connection.lines.public.needsToken;
-    if (needsToken && this.#token !== null && this.identity === null) {
-      throw new BellwireError("unauthenticated", "found no session yet, expected one", channel);
-    }
-    return fetchPresence(this.#options.url, channel, this.#bearer(true));
-  }
-
+  logout(): void;
   /** Listen; the function returned ends it. */
   on<Name extends keyof ClientEvents>(
     name: Name,
     listener: (value: ClientEvents[Name]) => void,
-  ): () => void {
-    return this.#listeners.add(name, listener);
-  }
-
+  ): () => void;
   /**
    * Follow a channel until the handle returned is closed.
    *
-   * @throws BellwireError `bad_channel`; `not_allowed` for `user/me/…` without a login.
+   * @throws BellwireError `bad_channel`. A channel that may not be read is told as an `error`.
    */
-  channel(name: string): Channel {
-    checkChannel(name);
-    if (name.startsWith(OWN) && this.#token === null) {
-      throw new BellwireError("not_allowed", `found a guest, expected a login for ${name}`, name);
-    }
-    const handles = this.#channels.get(name) ?? new Set();
-    const channel = new Channel(
-      name,
-      () => this.#connection.watches.get(name)?.sequence,
-      () => this.#release(channel),
-    );
-    handles.add(channel);
-    this.#channels.set(name, handles);
-    if (handles.size === 1) this.#dispatch({ kind: "ChannelAdded", channel: name });
-    return channel;
-  }
-
+  channel(name: string): Channel;
   /** End for good: no socket, no polls, no timers. */
-  close(): void {
-    this.#dispatch({ kind: "Closed" });
-  }
+  close(): void;
+}
 
-  #release(channel: Channel): void {
-    const handles = this.#channels.get(channel.name);
-    if (!handles?.delete(channel) || handles.size > 0) return;
-    this.#channels.delete(channel.name);
-    this.#dispatch({ kind: "ChannelRemoved", channel: channel.name });
-  }
+/** What differs between the entries of the package. */
+export interface Parts {
+  readonly openSocket: OpenSocket;
+  /** Listens to the page's life; returns what ends that. */
+  readonly watchPage: (tell: (event: Event) => void) => () => void;
+}
 
-  #become(token: Token | null): void {
-    this.#token = token;
-    this.#session = null;
-    this.#dispatch({ kind: "LoginChanged", token: kindOf(token) });
-  }
+/** A client, and what parts of the package add to it need. */
+export interface Started {
+  readonly client: Client;
+  /** Return the session's token: what private requests carry; null for a guest. */
+  readonly bearer: () => string | null;
+  readonly runner: Runner;
+}
 
-  /** Events count at once; the effects of those that listeners cause wait for their turn. */
-  #dispatch(event: Event): void {
-    this.#options.debug?.(event);
-    const moment = { nowMs: readClock(), random: Math.random() };
-    const [connection, effects] = step(this.#connection, event, moment);
-    this.#connection = connection;
-    if (this.#effects.push(...effects) > effects.length) return;
-    for (let next = this.#effects[0]; next; next = this.#effects[0]) {
-      this.#perform(next);
-      this.#effects.shift();
-    }
-  }
+export function startClient(options: ConnectOptions, parts: Parts): Started {
+  const url = options.url.replace(/\/+$/, "");
+  const { on, tell } = startListeners<ClientEvents>();
+  const handles = new Map<string, Set<Deliver>>();
+  let token: Token | null = options.token ?? null;
+  /** With its secrets, which the machine does not get to see. */
+  let session: OpenedSession | null = null;
+  const first = startConnection(kindOf(token), options.transport);
+  const runner = startRunner(first, perform, options.debug);
+  const { dispatch } = runner;
+  const push = startPush(parts.openSocket, dispatch);
+  const bearer = () => session?.token ?? null;
 
-  #perform(effect: Effect): void {
-    this.#options.debug?.(effect);
+  function perform(effect: Effect): void {
     switch (effect.kind) {
       case "Deliver":
-        this.#deliver(effect);
+        deliver(effect);
         break;
       case "SetStatus":
-        this.#listeners.tell("status", effect.status);
+        tell("status", effect.status);
         break;
       case "ReportError":
-        this.#listeners.tell("error", effect.error);
-        break;
-      case "StartTimer":
-        this.#startTimer(effect.atMs);
+        tell("error", effect.error);
         break;
       case "Poll":
-        void this.#poll(effect.id, effect.needsToken, effect.query);
+        poll(effect, url, effect.needsToken ? bearer() : null).then(dispatch);
         break;
       case "FetchCredentials":
-        void this.#fetchCredentials(effect.login);
+        fetchCredentials(effect.login).then(dispatch);
         break;
       case "OpenSocket":
-        void this.#openSocket();
+        // A listener may have logged out just now; the socket's end follows.
+        if (session) push.open(session);
         break;
-      default:
-        this.#performOnSocket(effect);
-    }
-  }
-
-  #performOnSocket(
-    effect: Extract<Effect, { kind: "CloseSocket" | "Subscribe" | "Unsubscribe" | "Ping" }>,
-  ): void {
-    switch (effect.kind) {
       case "CloseSocket":
-        this.#generation++;
-        this.#socket?.close();
+        push.close();
         break;
       case "Subscribe":
-        this.#socket?.subscribe(this.#topicsOf(effect.channels));
+        push.subscribe(effect.channels);
         break;
       case "Unsubscribe":
-        this.#socket?.unsubscribe(this.#topicsOf(effect.channels));
+        push.unsubscribe(effect.channels);
         break;
       case "Ping":
-        this.#socket?.ping();
+        push.ping();
     }
   }
 
-  #deliver({ channel, outputs, isFirst, login }: Extract<Effect, { kind: "Deliver" }>): void {
+  function deliver({ channel, outputs, isFirst, login }: EffectOf<"Deliver">): void {
     // A listener may log out between one update and the next.
-    const isMeant = () => isPublic(channel) || login === this.#connection.login.number;
-    for (const handle of this.#channels.get(channel) ?? []) {
-      handle.deliver(outputs, isFirst, isMeant);
-    }
+    const isMeant = () => isPublic(channel) || login === runner.connection.login.number;
+    for (const handle of handles.get(channel) ?? []) handle(outputs, isFirst, isMeant);
   }
 
-  #startTimer(atMs: number): void {
-    clearTimeout(this.#timer);
-    if (atMs === NEVER) return;
-    const delayMs = Math.max(0, atMs - readClock());
-    this.#timer = setTimeout(() => this.#dispatch({ kind: "TimerFired" }), Math.ceil(delayMs));
-  }
-
-  async #poll(id: number, needsToken: boolean, query: string): Promise<void> {
-    const { url } = this.#options;
-    this.#dispatch(await poll(id, `${url}/updates?${query}`, this.#bearer(needsToken)));
-  }
-
-  #bearer(needsToken: boolean): string | null {
-    return (needsToken && this.#session?.token) || null;
-  }
-
-  async #fetchCredentials(login: number): Promise<void> {
+  async function fetchCredentials(login: number): Promise<Event> {
     try {
-      const { url, session: wish } = this.#options;
-      const opened = await fetchSession(url, await this.#askToken(), wish);
-      if (login === this.#connection.login.number) this.#session = opened;
+      const opened = await fetchSession(url, await askToken(token), options.session);
+      if (login === runner.connection.login.number) session = opened;
       const { identityId, groups, guests, lifetimeMs } = opened;
-      const session = { identityId, groups, guests, lifetimeMs };
-      this.#dispatch({ kind: "CredentialsArrived", login, session });
+      const told = { identityId, groups, guests, lifetimeMs };
+      return { kind: "CredentialsArrived", login, session: told };
     } catch (error) {
-      this.#dispatch({ kind: "CredentialsFailed", login, error: error as BellwireError });
+      return { kind: "CredentialsFailed", login, error: error as BellwireError };
     }
   }
 
-  async #askToken(): Promise<string | null> {
-    try {
-      const token = this.#token;
-      // Nothing is no login, but no guest either: the server says so.
-      return typeof token === "function" ? (await token()) || "" : token;
-    } catch (cause) {
-      throw new BellwireError("upstream", `the token function failed: ${cause}`);
-    }
+  function become(next: Token | null): void {
+    token = next;
+    session = null;
+    dispatch({ kind: "LoginChanged", token: kindOf(token) });
   }
 
-  async #openSocket(): Promise<void> {
-    const session = this.#session;
-    if (!session) return; // A listener logged out just now; the socket's end follows.
-    const generation = ++this.#generation;
-    const isCurrent = () => generation === this.#generation;
-    const tell = (event: Event) => {
-      if (isCurrent()) this.#dispatch(event);
-    };
-    try {
-      const url = await signUrl(session, Date.now());
-      if (isCurrent()) this.#socket = this.#makeSocket(url, session, tell);
-    } catch (error) {
-      this.#reportLoss(error as Error, tell);
-    }
-  }
+  const unwatch = parts.watchPage(dispatch);
+  dispatch({ kind: "Started" });
+  const client: Client = {
+    get status() {
+      return runner.connection.status;
+    },
+    get transport() {
+      const { status } = runner.connection;
+      return status === "live" ? "push" : status === "polling" ? "poll" : null;
+    },
+    get identity() {
+      const { session: known } = runner.connection.login;
+      return known && { id: known.identityId, groups: known.groups };
+    },
+    login: become,
+    logout() {
+      if (token !== null) become(null);
+    },
+    on,
+    channel(name) {
+      checkChannel(name);
+      const all = handles.get(name) ?? new Set();
+      const look = () => runner.connection.watches.get(name)?.sequence;
+      const [channel, own] = makeChannel(name, look, () => {
+        if (!all.delete(own) || all.size > 0) return;
+        handles.delete(name);
+        dispatch({ kind: "ChannelRemoved", channel: name });
+      });
+      handles.set(name, all.add(own));
+      if (all.size === 1) dispatch({ kind: "ChannelAdded", channel: name });
+      return channel;
+    },
+    close() {
+      unwatch();
+      dispatch({ kind: "Closed" });
+    },
+  };
+  return { client, bearer, runner };
+}
 
-  #makeSocket(url: string, session: OpenedSession, tell: (event: Event) => void): Socket {
-    const texts = new TextQueue((topic, text, sizeBytes) => {
-      const channel = channelOf(session.stage, topic);
-      if (channel !== null) tell(readPayload(channel, text, sizeBytes));
-    });
-    return new Socket(url, makeClientId(session.identityId), {
-      onOpened: () => tell({ kind: "Opened" }),
-      onSubscribed: (topics) =>
-        tell({ kind: "Subscribed", channels: byChannel(session.stage, topics) }),
-      onPonged: () => tell({ kind: "Ponged" }),
-      onPayload: (topic, payload) => texts.push(topic, payload),
-      onLost: (error) => (error ? this.#reportLoss(error, tell) : tell({ kind: "Lost" })),
-    });
-  }
+type EffectOf<Kind> = Extract<Effect, { kind: Kind }>;
 
-  #reportLoss(error: Error, tell: (event: Event) => void): void {
-    // A browser that refuses the URL quotes it, with its signature and token.
-    const reason = error.message.replace(/\?X-Amz-\S*/, "?…");
-    this.#listeners.tell("error", new BellwireError("upstream", `the socket: ${reason}`));
-    tell({ kind: "Lost" });
-  }
-
-  #topicsOf(channels: readonly string[]): string[] {
-    return channels.map((channel) => topicOf(this.#session?.stage ?? "", channel));
+async function askToken(token: Token | null): Promise<string | null> {
+  try {
+    // Nothing is no login, but no guest either: the server says so.
+    return typeof token === "function" ? (await token()) || "" : token;
+  } catch (cause) {
+    throw new BellwireError("upstream", `the token function failed: ${cause}`);
   }
 }
 
 function kindOf(token: Token | null): TokenKind {
   return token === null ? "none" : typeof token === "function" ? "renewable" : "fixed";
-}
-
-/** Milliseconds since the epoch that never jump back. */
-function readClock(): number {
-  return performance.timeOrigin + performance.now();
-}
-
-function byChannel(stage: string, topics: ReadonlyMap<string, boolean>): Map<string, boolean> {
-  return new Map([...topics].map(([topic, granted]) => [topic.slice(stage.length + 1), granted]));
-}
-
-function readPayload(channel: string, text: string | null, sizeBytes: number): Event {
-  try {
-    const envelope = decodeEnvelope(text ?? "");
-    if (envelope === null) return { kind: "PayloadDropped", channel, error: null };
-    if (envelope.channel === channel) return { kind: "EnvelopeArrived", envelope, sizeBytes };
-    throw new BellwireError("malformed", `found ${envelope.channel} on the topic of ${channel}`);
-  } catch (error) {
-    return { kind: "PayloadDropped", channel, error: error as BellwireError };
-  }
-}
-
-/** A client id of the identity's own, one per socket: `us-east-1:…-1b9d6bcd`. */
-function makeClientId(identityId: string): string {
-  return `${identityId}-${crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,16 +1,41 @@
 /** The public API of the browser client. */
-import { Client, type ConnectOptions } from "./client.ts";
+import { type ConnectOptions, type Client as CoreClient, startClient } from "./client.ts";
+import { watchPage } from "./io/page_life.ts";
+import { fetchPresence, type Present } from "./io/presence.ts";
+import { openSocket } from "./io/socket.ts";
+import { isPublic } from "./protocol/channels.ts";
+import { BellwireError } from "./protocol/errors.ts";
 
 export type { Channel, ChannelEvents } from "./channel.ts";
-export type { Client, ClientEvents, ConnectOptions, Identity, Token } from "./client.ts";
+export type { ClientEvents, ConnectOptions, Identity, Token } from "./client.ts";
 export type { Present } from "./io/presence.ts";
 export type { Wish } from "./io/session.ts";
 export { BellwireError, type ErrorCode } from "./protocol/errors.ts";
-export type { Status } from "./protocol/machine.ts";
+export type { Status, Transport } from "./protocol/machine.ts";
 export type { Update } from "./protocol/sequence.ts";
 export type { Position } from "./protocol/updates.ts";
 
+/** A connection to one Bellwire; all its channels share one socket and one poll. */
+export interface Client extends CoreClient {
+  /**
+   * Return who follows a channel by push at the moment, the longest there first.
+   *
+   * @throws BellwireError `not_allowed` when the channel may not be read or its namespace has no
+   * presence; `unauthenticated` for a private one while a login has no session yet.
+   */
+  presence(channel: string): Promise<readonly Present[]>;
+}
+
 /** Connect to the Bellwire at `options.url`; channels may be followed at once. */
 export function connect(options: ConnectOptions): Client {
-  return new Client(options);
+  const { client, bearer, runner } = startClient(options, { openSocket, watchPage });
+  const presence = async (channel: string) => {
+    const { login, lines } = runner.connection;
+    const needsToken = !isPublic(channel) || lines.public.needsToken;
+    if (needsToken && login.token !== "none" && !login.session) {
+      throw new BellwireError("unauthenticated", "found no session yet, expected one", channel);
+    }
+    return fetchPresence(options.url, channel, bearer());
+  };
+  return Object.assign(client, { presence });
 }

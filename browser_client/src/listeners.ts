@@ -1,34 +1,37 @@
 /** Who listens to what. A listener that throws is reported and stops nobody else. */
 
-export class Listeners<Events extends Record<keyof Events, unknown>> {
-  readonly #byEvent = new Map<keyof Events, Set<(value: never) => void>>();
-
+export interface Listeners<Events> {
   /** Add a listener; the function returned removes it. */
-  add<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
-    const set = this.#byEvent.get(name) ?? new Set();
-    this.#byEvent.set(name, set);
-    // One function given twice counts twice.
-    const own = (value: Events[Name]) => listener(value);
-    set.add(own);
-    return () => {
-      set.delete(own);
-    };
-  }
-
+  on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
   /** Tell whether anybody listens. */
-  has(name: keyof Events): boolean {
-    return (this.#byEvent.get(name)?.size ?? 0) > 0;
-  }
+  has(name: keyof Events): boolean;
+  tell<Name extends keyof Events>(name: Name, value: Events[Name]): void;
+}
 
-  tell<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    for (const listener of [...(this.#byEvent.get(name) ?? [])]) {
-      try {
-        (listener as (value: Events[Name]) => void)(value);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
+type Entry = readonly [name: unknown, listener: (value: never) => void];
+
+export function startListeners<Events>(): Listeners<Events> {
+  const all = new Set<Entry>();
+  return {
+    on(name, listener) {
+      // One function given twice counts twice.
+      const entry: Entry = [name, listener];
+      all.add(entry);
+      return () => {
+        all.delete(entry);
+      };
+    },
+    has: (name) => [...all].some((entry) => entry[0] === name),
+    tell(name, value) {
+      for (const [known, listener] of [...all]) {
+        try {
+          if (known === name) listener(value as never);
+        } catch (error) {
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
       }
-    }
-  }
+    },
+  };
 }

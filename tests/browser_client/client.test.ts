@@ -127,7 +127,7 @@ describe("a client", () => {
     );
     const [connectPacket] = broker.last.received;
     expect(connectPacket).toMatchObject({
-      clientId: expect.stringMatching(/^us-east-1:guest-[A-Za-z0-9]{8}$/),
+      clientId: expect.stringMatching(/^us-east-1:guest-[A-Za-z0-9]{12}$/),
     });
   });
 
@@ -203,9 +203,6 @@ describe("a client", () => {
   it("refuses channels that cannot be", () => {
     const client = open();
     expect(() => client.channel("public/#")).toThrow(BellwireError);
-    expect(() => client.channel("user/me/inbox")).toThrow(
-      "found a guest, expected a login for user/me/inbox",
-    );
   });
 
   it("fails with the reason where there is no Bellwire", async () => {

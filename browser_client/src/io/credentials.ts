@@ -8,7 +8,7 @@
 import { BellwireError, type ErrorCode } from "../protocol/errors.ts";
 import { NOTHING } from "../protocol/updates.ts";
 import type { Config } from "./config.ts";
-import { type Answer, fetchObject, serverTimeMs, textIn, timeIn } from "./http.ts";
+import { type Answer, fetchObject, textIn, timeIn, timesOf } from "./http.ts";
 
 /** What a Cognito error type says to the client; all others are AWS's fault and may pass. */
 const CODES: readonly [type: RegExp, ErrorCode][] = [
@@ -30,6 +30,8 @@ export interface Grant {
   readonly token: string | null;
   /** When the first of all these ends, in ms from when they were given. */
   readonly lifetimeMs: number;
+  /** How far the server's clock runs ahead of this device's, which signatures go by. */
+  readonly skewMs: number;
 }
 
 /**
@@ -71,7 +73,7 @@ async function fetchCredentials(config: Config, identityId: string): Promise<Gra
     secretAccessKey: textIn(credentials, "SecretKey"),
     sessionToken: textIn(credentials, "SessionToken"),
     token: null,
-    lifetimeMs: 1000 * timeIn(credentials, "Expiration") - serverTimeMs(headers),
+    ...timesOf(1000 * timeIn(credentials, "Expiration"), headers),
   };
 }
 

@@ -7,31 +7,23 @@ type Payload = Uint8Array<ArrayBuffer>;
 /** Takes the text of a payload, or null when it cannot be read. */
 type Deliver = (topic: string, text: string | null, sizeBytes: number) => void;
 
-/** One queue per connection: a plain payload waits for the gzipped ones before it. */
-export class TextQueue {
-  readonly #deliver: Deliver;
-  #last: Promise<void> | null = null;
-
-  constructor(deliver: Deliver) {
-    this.#deliver = deliver;
-  }
-
-  push(topic: string, payload: Payload): void {
-    if (this.#last === null && !isGzip(payload)) this.#read(topic, payload);
-    else this.#enqueue(topic, isGzip(payload) ? inflate(payload) : payload);
-  }
-
-  #enqueue(topic: string, payload: Payload | Promise<Payload | null>): void {
-    const own = Promise.all([payload, this.#last]).then(([bytes]) => {
-      if (this.#last === own) this.#last = null;
-      this.#read(topic, bytes);
+/**
+ * Return what takes payloads in, and delivers them in that order: a plain one waits for the gzipped
+ * ones before it. One for each connection.
+ */
+export function startTexts(deliver: Deliver): (topic: string, payload: Payload) => void {
+  let last: Promise<void> | null = null;
+  const read = (topic: string, bytes: Payload | null) =>
+    deliver(topic, bytes && decodeText(bytes), bytes?.length ?? 0);
+  return (topic, payload) => {
+    if (!last && !isGzip(payload)) return read(topic, payload);
+    const whole = isGzip(payload) ? inflate(payload) : payload;
+    const own = Promise.all([whole, last]).then(([bytes]) => {
+      if (last === own) last = null;
+      read(topic, bytes);
     });
-    this.#last = own;
-  }
-
-  #read(topic: string, bytes: Payload | null): void {
-    this.#deliver(topic, bytes && decodeText(bytes), bytes?.length ?? 0);
-  }
+    last = own;
+  };
 }
 
 /** Source: RFC 1952, section 2.3.1 (the two identification bytes). */

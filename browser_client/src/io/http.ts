@@ -72,9 +72,11 @@ export function numberIn(headers: Headers, name: string): number | null {
   return text && /^\d+$/.test(text) ? Number(text) : null;
 }
 
-/** Return the server's time in ms since the epoch, if it tells: the clock here may be wrong. */
-export function serverTimeMs(headers: Headers): number {
-  return Date.parse(headers.get("Date") ?? "") || Date.now();
+/** Tell how long what ends then holds, by the clock of the server, and how far that runs ahead. */
+export function timesOf(endsMs: number, headers: Headers): { lifetimeMs: number; skewMs: number } {
+  const nowMs = Date.now();
+  const skewMs = (Date.parse(headers.get("Date") ?? "") || nowMs) - nowMs;
+  return { lifetimeMs: endsMs - nowMs - skewMs, skewMs };
 }
 
 /** Read a text of an object, as `memberIn` does. */

@@ -7,7 +7,7 @@
 import { malformed } from "../protocol/errors.ts";
 import { type Config, fetchConfig } from "./config.ts";
 import { fetchGuest, type Grant } from "./credentials.ts";
-import { fetchObject, serverTimeMs, textIn, timeIn } from "./http.ts";
+import { fetchObject, textIn, timeIn, timesOf } from "./http.ts";
 
 /** All that a session is, its secrets included. */
 export type OpenedSession = Config & Grant;
@@ -55,6 +55,6 @@ async function fetchMember(url: string, login: string, wish: Wish): Promise<Gran
     secretAccessKey: textIn(credentials, "secret_access_key"),
     sessionToken: textIn(credentials, "session_token"),
     token: textIn(answer, "token"),
-    lifetimeMs: endsMs - serverTimeMs(headers),
+    ...timesOf(endsMs, headers),
   };
 }

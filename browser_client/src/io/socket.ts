@@ -10,8 +10,8 @@ import {
   encodeSubscribe,
   encodeUnsubscribe,
   type Packet,
-  PacketDecoder,
   REFUSED,
+  startDecoder,
 } from "../protocol/mqtt.ts";
 
 /**
@@ -31,103 +31,80 @@ export interface SocketListener {
   readonly onLost: (error: Error | null) => void;
 }
 
-export class Socket {
-  readonly #webSocket: WebSocket;
-  readonly #listener: SocketListener;
-  readonly #decoder = new PacketDecoder();
-  readonly #asked = new Map<number, readonly string[]>();
-  #packetId = 0;
-  #isOver = false;
-
-  constructor(url: string, clientId: string, listener: SocketListener) {
-    this.#listener = listener;
-    const webSocket = new WebSocket(url, "mqtt");
-    this.#webSocket = webSocket;
-    webSocket.binaryType = "arraybuffer";
-    webSocket.onopen = () => this.#send(encodeConnect(clientId, KEEP_ALIVE_S));
-    webSocket.onmessage = ({ data }) => this.#take(data);
-    webSocket.onclose = () => this.#end(null);
-  }
-
-  subscribe(topics: readonly string[]): void {
-    const packetId = this.#nextPacketId();
-    this.#asked.set(packetId, topics);
-    this.#send(encodeSubscribe(packetId, topics));
-  }
-
-  unsubscribe(topics: readonly string[]): void {
-    this.#send(encodeUnsubscribe(this.#nextPacketId(), topics));
-  }
-
-  ping(): void {
-    this.#send(encodePingreq());
-  }
-
+export interface Socket {
+  subscribe(topics: readonly string[]): void;
+  unsubscribe(topics: readonly string[]): void;
+  ping(): void;
   /** Leave; the listener hears nothing more. */
-  close(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#send(encodeDisconnect());
-    this.#webSocket.close();
-  }
+  close(): void;
+}
 
-  #send(packet: Uint8Array<ArrayBuffer>): void {
-    if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.send(packet);
+/** Open a socket; all that comes of it is told to the listener. */
+export function openSocket(url: string, clientId: string, listener: SocketListener): Socket {
+  const webSocket = new WebSocket(url, "mqtt");
+  const asked = new Map<number, readonly string[]>();
+  const decode = startDecoder();
+  let packetId = 0;
+  let isOver = false;
+
+  function send(packet: Uint8Array<ArrayBuffer>): void {
+    if (webSocket.readyState === WebSocket.OPEN) webSocket.send(packet);
   }
 
   /** Packet ids are 1 to 65,535 [MQTT-2.3.1-1]. */
-  #nextPacketId(): number {
-    this.#packetId = (this.#packetId % 65_535) + 1;
-    return this.#packetId;
+  function nextPacketId(): number {
+    packetId = (packetId % 65_535) + 1;
+    return packetId;
   }
 
-  #take(frame: unknown): void {
-    if (this.#isOver) return;
+  function end(error: Error | null): void {
+    if (isOver) return;
+    isOver = true;
+    webSocket.close();
+    listener.onLost(error);
+  }
+
+  function take(packet: Packet): void {
+    if (isOver) return;
+    if (packet.kind === "publish") listener.onPayload(packet.topic, packet.payload);
+    else if (packet.kind === "pingresp") listener.onPonged();
+    else if (packet.kind === "connack") {
+      const { returnCode } = packet;
+      if (returnCode !== 0) throw new Error(`found CONNACK code ${returnCode}, expected 0`);
+      listener.onOpened();
+    } else if (packet.kind === "suback") {
+      const topics = asked.get(packet.packetId) ?? [];
+      asked.delete(packet.packetId);
+      const isGranted = (index: number) => (packet.granted[index] ?? REFUSED) !== REFUSED;
+      listener.onSubscribed(new Map(topics.map((topic, index) => [topic, isGranted(index)])));
+    }
+  }
+
+  webSocket.binaryType = "arraybuffer";
+  webSocket.onopen = () => send(encodeConnect(clientId, KEEP_ALIVE_S));
+  webSocket.onclose = () => end(null);
+  webSocket.onmessage = ({ data }) => {
+    if (isOver) return;
     try {
       // Anything but binary frames must close the connection [MQTT-6.0.0-1].
-      if (!(frame instanceof ArrayBuffer)) throw new Error("found a text frame, expected binary");
-      for (const packet of this.#decoder.push(new Uint8Array(frame))) this.#handle(packet);
+      if (!(data instanceof ArrayBuffer)) throw new Error("found a text frame, expected binary");
+      for (const packet of decode(new Uint8Array(data))) take(packet);
     } catch (error) {
-      this.#end(error as Error);
+      end(error as Error);
     }
-  }
-
-  #handle(packet: Packet): void {
-    if (this.#isOver) return;
-    switch (packet.kind) {
-      case "connack":
-        this.#onConnack(packet.returnCode);
-        break;
-      case "suback":
-        this.#onSuback(packet.packetId, packet.granted);
-        break;
-      case "publish":
-        this.#listener.onPayload(packet.topic, packet.payload);
-        break;
-      case "pingresp":
-        this.#listener.onPonged();
-        break;
-      case "unsuback": // What was unsubscribed is forgotten already.
-    }
-  }
-
-  #onConnack(returnCode: number): void {
-    if (returnCode !== 0) throw new Error(`found CONNACK code ${returnCode}, expected 0`);
-    this.#listener.onOpened();
-  }
-
-  #onSuback(packetId: number, granted: readonly number[]): void {
-    const topics = this.#asked.get(packetId) ?? [];
-    this.#asked.delete(packetId);
-    this.#listener.onSubscribed(
-      new Map(topics.map((topic, index) => [topic, (granted[index] ?? REFUSED) !== REFUSED])),
-    );
-  }
-
-  #end(error: Error | null): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#webSocket.close();
-    this.#listener.onLost(error);
-  }
+  };
+  return {
+    subscribe(topics) {
+      asked.set(nextPacketId(), topics);
+      send(encodeSubscribe(packetId, topics));
+    },
+    unsubscribe: (topics) => send(encodeUnsubscribe(nextPacketId(), topics)),
+    ping: () => send(encodePingreq()),
+    close() {
+      if (isOver) return;
+      isOver = true;
+      send(encodeDisconnect());
+      webSocket.close();
+    },
+  };
 }

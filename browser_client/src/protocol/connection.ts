@@ -93,7 +93,10 @@ const HANDLERS: Handlers = {
     if (login === work.login.number && !sessions.onFailure(work, error)) link.end(work, "refused");
   },
   Opened: link.onOpen,
-  Lost: link.onLoss,
+  Lost(work, { error }) {
+    if (error) work.effects.push({ kind: "ReportError", error });
+    link.onLoss(work);
+  },
   Subscribed: (work, { channels }) => link.onSuback(work, channels),
   Ponged: link.clearDeadline,
   EnvelopeArrived: catchUp.onEnvelope,

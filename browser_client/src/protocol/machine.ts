@@ -58,8 +58,8 @@ export type Event =
     }
   /** The broker accepted the connection. */
   | { readonly kind: "Opened" }
-  /** The socket ended, or never opened. */
-  | { readonly kind: "Lost" }
+  /** The socket ended, or never opened; `error` when more is known than that. */
+  | { readonly kind: "Lost"; readonly error?: BellwireError | null }
   /** Channels of sockets are named in full: `user/{identity}/…`, not `user/me/…`. */
   | { readonly kind: "Subscribed"; readonly channels: ReadonlyMap<string, boolean> }
   | { readonly kind: "Ponged" }

@@ -1,7 +1,7 @@
 /**
  * The part of MQTT 3.1.1 that a subscriber speaks: bytes ↔ packets.
  *
- * Here: what a client sends (encode…) and what a server sends back (PacketDecoder). Not here:
+ * Here: what a client sends (encode…) and what a server sends back (startDecoder). Not here:
  * publishing, QoS 1 and 2, sessions. Source: OASIS MQTT 3.1.1; clauses stand where they are obeyed.
  */
 import { malformed } from "./errors.ts";
@@ -83,26 +83,26 @@ function lengthPrefixed(text: string): number[] {
   return [...uint16(bytes.length), ...bytes];
 }
 
-/** Cuts a stream of bytes into packets: a packet may span chunks, a chunk may hold several. */
-export class PacketDecoder {
-  #rest = new Uint8Array(0);
+type Chunk = Uint8Array<ArrayBuffer>;
 
-  /**
-   * Take in a chunk and return the packets that are now whole.
-   *
-   * @throws Error at anything a server may not send, ill-formed UTF-8 too; the stream is then useless.
-   */
-  push(chunk: Uint8Array<ArrayBuffer>): Packet[] {
-    let rest = this.#rest.length > 0 ? concat(this.#rest, chunk) : chunk;
+/**
+ * Return what cuts a stream of bytes into packets: a packet may span chunks, a chunk hold several.
+ *
+ * It takes in a chunk, returns the packets that are now whole, and throws at anything a server may
+ * not send, ill-formed UTF-8 too; the stream is then useless.
+ */
+export function startDecoder(): (chunk: Chunk) => Packet[] {
+  let rest: Chunk = new Uint8Array(0);
+  return (chunk) => {
+    rest = rest.length > 0 ? concat(rest, chunk) : chunk;
     const packets: Packet[] = [];
     for (let frame = cut(rest); frame; frame = cut(rest)) {
       const [start, end] = frame;
       packets.push(decodePacket(rest[0] as number, rest.subarray(start, end)));
       rest = rest.subarray(end);
     }
-    this.#rest = rest;
     return packets;
-  }
+  };
 }
 
 function concat(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -76,6 +76,7 @@ describe("a guest's session", () => {
       secretAccessKey: "secret",
       sessionToken: "token",
       lifetimeMs: 3_600_000,
+      skewMs: expect.any(Number),
     });
     expect(kept.get(KEPT)).toBe("us-east-1:new");
     expect(web.asked[1]).toMatchObject({

@@ -1,7 +1,7 @@
 /** Payloads become text in the order they came. */
 import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
-import { TextQueue } from "../../../browser_client/src/io/gzip.ts";
+import { startTexts } from "../../../browser_client/src/io/gzip.ts";
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
@@ -15,19 +15,19 @@ function gzipped(text: string): Uint8Array<ArrayBuffer> {
 async function read(...payloads: Uint8Array<ArrayBuffer>[]) {
   const texts: [string | null, number][] = [];
   await new Promise<void>((resolve) => {
-    const queue = new TextQueue((_, text, sizeBytes) => {
+    const push = startTexts((_, text, sizeBytes) => {
       texts.push([text, sizeBytes]);
       if (texts.length === payloads.length) resolve();
     });
-    for (const payload of payloads) queue.push("dev/public/a", payload);
+    for (const payload of payloads) push("dev/public/a", payload);
   });
   return texts;
 }
 
 it("hands a plain payload over at once", () => {
   const texts: (string | null)[] = [];
-  const queue = new TextQueue((_, text) => texts.push(text));
-  queue.push("dev/public/a", bytesOf("one"));
+  const push = startTexts((_, text) => texts.push(text));
+  push("dev/public/a", bytesOf("one"));
   expect(texts).toEqual(["one"]);
 });
 
@@ -44,14 +44,14 @@ it("keeps plain payloads behind the gzipped ones before them", async () => {
 it("is plain again after the gzipped ones are through", async () => {
   const texts: (string | null)[] = [];
   await new Promise<void>((resolve) => {
-    const queue = new TextQueue((_, text) => {
+    const push = startTexts((_, text) => {
       texts.push(text);
       if (text === "one") {
-        queue.push("dev/public/a", bytesOf("two"));
+        push("dev/public/a", bytesOf("two"));
         resolve();
       }
     });
-    queue.push("dev/public/a", gzipped("one"));
+    push("dev/public/a", gzipped("one"));
   });
   expect(texts).toEqual(["one", "two"]);
 });

@@ -22,7 +22,7 @@ const body = {
 };
 
 const ask = (token: string | null = null) =>
-  poll(7, `${web.url}/v1/updates?channels=public%2Fa`, token);
+  poll({ id: 7, query: "channels=public%2Fa" }, `${web.url}/v1`, token);
 
 describe("a poll", () => {
   it("hands on what was answered", async () => {

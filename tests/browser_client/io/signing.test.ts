@@ -17,6 +17,7 @@ const session: OpenedSession = {
   groups: [],
   token: null,
   lifetimeMs: 3_600_000,
+  skewMs: 0,
   accessKeyId: "ASIAIOSFODNN7EXAMPLE",
   secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
   sessionToken: "a+b/c==",

@@ -1,6 +1,6 @@
 /** One socket, against a small broker written with mqtt-packet. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Socket } from "../../../browser_client/src/io/socket.ts";
+import { openSocket, type Socket } from "../../../browser_client/src/io/socket.ts";
 import { FakeBroker } from "../fake_broker.ts";
 
 let broker: FakeBroker;
@@ -16,7 +16,7 @@ afterEach(() => {
 
 function open(): Promise<Socket> {
   return new Promise((resolve) => {
-    const socket = new Socket("ws://127.0.0.1/mqtt?signed", "us-east-1:guest-x7Kq02Bc", {
+    const socket = openSocket("ws://127.0.0.1/mqtt?signed", "us-east-1:guest-x7Kq02Bc", {
       onOpened: () => resolve(socket),
       onSubscribed: (topics) => heard.push([...topics]),
       onPonged: () => heard.push("pong"),

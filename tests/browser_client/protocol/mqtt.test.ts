@@ -9,7 +9,7 @@ import {
   encodeSubscribe,
   encodeUnsubscribe,
   type Packet,
-  PacketDecoder,
+  startDecoder,
 } from "../../../browser_client/src/protocol/mqtt.ts";
 
 function readByOracle(bytes: Uint8Array): OraclePacket[] {
@@ -122,10 +122,10 @@ describe("the packets of a server", () => {
       fc.property(fc.array(sent, { maxLength: 6 }), cuts, (packets, places) => {
         const bytes = Uint8Array.from(packets.flatMap(({ oracle }) => [...writeByOracle(oracle)]));
         const ends = [...places.filter((place) => place < bytes.length), bytes.length];
-        const decoder = new PacketDecoder();
+        const decode = startDecoder();
         const read = ends
           .sort((a, b) => a - b)
-          .flatMap((end, index) => decoder.push(bytes.slice(ends[index - 1] ?? 0, end)));
+          .flatMap((end, index) => decode(bytes.slice(ends[index - 1] ?? 0, end)));
         expect(read).toEqual(packets.map(({ ours }) => ours));
       }),
     );
@@ -141,7 +141,7 @@ describe("the packets of a server", () => {
       dup: false,
       retain: false,
     };
-    const [packet] = new PacketDecoder().push(writeByOracle(oracle));
+    const [packet] = startDecoder()(writeByOracle(oracle));
     expect(packet?.kind === "publish" && packet.payload.length).toBe(131_072);
   });
 
@@ -158,14 +158,14 @@ describe("the packets of a server", () => {
     ["a remaining length of five bytes", [0x30, 0x80, 0x80, 0x80, 0x80, 1]],
     ["a packet beyond every limit", [0x30, 0xff, 0xff, 0x7f]],
   ])("%s is refused", (_, bytes) => {
-    expect(() => new PacketDecoder().push(Uint8Array.from(bytes))).toThrow();
+    expect(() => startDecoder()(Uint8Array.from(bytes))).toThrow();
   });
 
   it("are read or refused, never anything else, when they are garbage", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         try {
-          new PacketDecoder().push(Uint8Array.from(bytes));
+          startDecoder()(Uint8Array.from(bytes));
         } catch (error) {
           expect(error).toMatchObject({ code: "malformed" });
         }
