@@ -1,9 +1,10 @@
-// Builds the browser client and the dashboard into browser_client/dist.
+// Builds the browser client, its types and the dashboard into browser_client/dist.
 import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { buildTypes } from "./build_types.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
@@ -79,4 +80,10 @@ async function buildDashboard() {
 }
 
 for (const entry of ENTRIES) await buildEntry(entry);
+await buildTypes(
+  join(dist, "types"),
+  ENTRIES.map(({ source }) => source),
+);
+// npm packs no file from outside the package.
+await copyFile(join(here, "../LICENSE"), join(here, "LICENSE"));
 await buildDashboard();

@@ -3,6 +3,7 @@ import { Listeners } from "./listeners.ts";
 import type { Sequence, SequenceOutput, Update } from "./protocol/sequence.ts";
 import type { Position } from "./protocol/updates.ts";
 
+/** What a channel tells, and with what. */
 export interface ChannelEvents {
   /** Every change of state and every event, once and in order. */
   update: Update;
@@ -17,7 +18,9 @@ export interface ChannelEvents {
 
 const NOTHING: ReadonlyMap<string, unknown> = new Map();
 
+/** One channel, followed until it is closed; all handles of a channel share what is fetched. */
 export class Channel {
+  /** As it was asked for, such as `public/host` or `user/me/inbox`. */
   readonly name: string;
   readonly #listeners = new Listeners<ChannelEvents>();
   readonly #look: () => Sequence | undefined;

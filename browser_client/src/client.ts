@@ -46,11 +46,15 @@ export interface ConnectOptions {
 export interface Identity {
   /** Such as `us-east-1:50e85f6a-…`; a browser stays the same guest. */
   readonly id: string;
+  /** Whose `group/…` channels it may read. */
   readonly groups: readonly string[];
 }
 
+/** What a client tells, and with what. */
 export interface ClientEvents {
+  /** The status after it changed. */
   status: Status;
+  /** Something failed, which the client goes on from by itself unless the status is `failed`. */
   error: BellwireError;
 }
 
@@ -76,6 +80,7 @@ export class Client {
     this.#dispatch({ kind: "Started" });
   }
 
+  /** How it stands; `failed` is for good until another login, what else is not live is worked on. */
   get status(): Status {
     return this.#connection.status;
   }
