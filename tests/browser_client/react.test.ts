@@ -8,6 +8,8 @@ import { BellwireError, type Channel, type Client } from "../../browser_client/s
 import { type ChannelView, useStatus, useUpdates } from "../../browser_client/src/react.ts";
 import { Boundary, event, learn, remove, Screen, Stage, set, settle } from "./react_stage.ts";
 
+vi.setConfig({ testTimeout: 20_000 });
+
 let stage: Stage;
 beforeEach(async () => {
   stage = await Stage.open();
@@ -113,7 +115,7 @@ describe("useChannel", () => {
     views.length = 0;
     vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", false);
     stage.publish("public/host", ...Array.from({ length: 100 }, (_, at) => set("cpu", at)));
-    await vi.waitFor(() => expect(views.at(-1)?.state.get("cpu")).toBe(99));
+    await vi.waitFor(() => expect(views.at(-1)?.state.get("cpu")).toBe(99), { timeout: 15_000 });
     // StrictMode calls the component twice for each render.
     expect(views).toHaveLength(2);
   });

@@ -2,14 +2,17 @@
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { undocumented } from "./documented.ts";
 import { Project } from "./installed.ts";
+
+// Each of them runs npm, the compiler or Node.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let project: Project;
 beforeAll(async () => {
   project = await Project.make();
-}, 60_000);
+});
 afterAll(() => project.remove());
 
 function read(file: string): Promise<string> {
