@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CLIENT_SOURCES := $(shell find browser_client/src browser_client/dashboard -type f) \
-	browser_client/build.mjs
+	$(wildcard browser_client/*.mjs browser_client/*.json) LICENSE
 TOOLS := sam ministack checkov
 TOOL_DIR := .tools
 ARGS ?=
@@ -74,7 +74,7 @@ template: .installed-develop ## write infra/aws/template.yaml anew
 	PYTHONPATH=infra/aws $(BIN)/python -m bellwire_stack > infra/aws/template.yaml
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules browser_client/dist .fuzz .installed-*
+	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules browser_client/dist browser_client/LICENSE .fuzz .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

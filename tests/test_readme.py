@@ -20,6 +20,7 @@ PAGES = (
     "PROTOCOL.md",
     "CHANGELOG.md",
     "SECURITY.md",
+    "browser_client/README.md",
     "docs/cross_account.md",
     "docs/failures.md",
     "docs/log.md",

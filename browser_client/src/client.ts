@@ -41,6 +41,7 @@ export interface ConnectOptions {
 export interface Identity {
   /** Such as `us-east-1:50e85f6a-…`; a browser stays the same guest. */
   readonly id: string;
+  /** Whose `group/…` channels it may read. */
   readonly groups: readonly string[];
 }
 

@@ -11,7 +11,12 @@ export type { ClientEvents, ConnectOptions, Identity, Token } from "./client.ts"
 export type { Present } from "./io/presence.ts";
 export type { Wish } from "./io/session.ts";
 export { BellwireError, type ErrorCode } from "./protocol/errors.ts";
-export type { Status, Transport } from "./protocol/machine.ts";
+export type {
+  Effect as DebugEffect,
+  Event as DebugEvent,
+  Status,
+  Transport,
+} from "./protocol/machine.ts";
 export type { Update } from "./protocol/sequence.ts";
 export type { Position } from "./protocol/updates.ts";
 
@@ -26,7 +31,11 @@ export interface Client extends CoreClient {
   presence(channel: string): Promise<readonly Present[]>;
 }
 
-/** Connect to the Bellwire at `options.url`; channels may be followed at once. */
+/**
+ * Connect to the Bellwire at `options.url`; channels may be followed at once.
+ *
+ * What fails is not thrown: it is told as `error`, and shows in the status.
+ */
 export function connect(options: ConnectOptions): Client {
   const { client, bearer, runner } = startClient(options, { openSocket, watchPage });
   const presence = async (channel: string) => {

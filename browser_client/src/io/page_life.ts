@@ -8,9 +8,10 @@ import type { Event } from "../protocol/machine.ts";
  * Source: WICG Page Lifecycle; HTML, "pagehide" and "pageshow".
  */
 export function watchPage(tell: (event: Event) => void): () => void {
-  if (typeof document === "undefined") return () => {};
+  const page = globalThis.window;
+  if (!page?.document) return () => {};
   const listen = ({ type, persisted }: Partial<PageTransitionEvent>) => {
-    const { hidden: isHidden } = document;
+    const { hidden: isHidden } = page.document;
     if (type === "pagehide" || type === "freeze") tell({ kind: "Slept" });
     else if (type === "visibilitychange" && isHidden) tell({ kind: "Hidden" });
     // A page that is shown for the first time was not away.
@@ -18,8 +19,8 @@ export function watchPage(tell: (event: Event) => void): () => void {
   };
   const names = "pagehide freeze visibilitychange pageshow resume online offline".split(" ");
   // Captured, since some of them are the document's and do not bubble.
-  for (const name of names) addEventListener(name, listen, true);
+  for (const name of names) page.addEventListener(name, listen, true);
   return () => {
-    for (const name of names) removeEventListener(name, listen, true);
+    for (const name of names) page.removeEventListener(name, listen, true);
   };
 }

@@ -4,11 +4,13 @@ import { fetchObject } from "./http.ts";
 
 /** Somebody whose sockets follow a channel, as the server has it. */
 export interface Present {
+  /** As in `client.identity.id`. */
   readonly identity_id: string;
   /** The name that the application's login gave; null for a guest. */
   readonly user: string | null;
+  /** How many sockets, such as one for each browser. */
   readonly connections: number;
-  /** In ms since the epoch. */
+  /** When the first of them came, in ms since the epoch. */
   readonly since: number;
 }
 

@@ -20,11 +20,14 @@ const STATUS = {
 };
 const TOO_MANY = 429;
 
+/** What kind of error it is, in the protocol's words. */
 export type ErrorCode = keyof typeof STATUS;
 
 /** Anything the client reports: `code` says what kind, `message` what was found and expected. */
 export class BellwireError extends Error {
+  /** Always the same, as in `String(error)`. */
   override readonly name = "BellwireError";
+  /** What kind it is; the message is for people and may change. */
   readonly code: ErrorCode;
   /** Whether trying again can help; the client then does so by itself. */
   readonly retryable: boolean;

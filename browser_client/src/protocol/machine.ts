@@ -39,6 +39,7 @@ export interface Moment {
   readonly random: number;
 }
 
+/** What the machine is told. */
 export type Event =
   | { readonly kind: "Started" }
   | { readonly kind: "ChannelAdded"; readonly channel: string }
@@ -97,6 +98,7 @@ export interface PollFailed {
   readonly error: BellwireError;
 }
 
+/** What the machine wants done. */
 export type Effect =
   | { readonly kind: "FetchCredentials"; readonly login: number }
   | { readonly kind: "OpenSocket" }

@@ -11,9 +11,13 @@ import type { Envelope, Position, WireUpdate } from "./updates.ts";
 
 /** An update as the application gets it. */
 export interface Update {
+  /** As it was asked for. */
   readonly channel: string;
+  /** Which life of the channel `seq` counts in. */
   readonly epoch: string;
+  /** 1, 2, 3 …; numbers are left out where a later value of the key took the place of this one. */
   readonly seq: number;
+  /** `set` and `delete` change the state, `event` does not. */
   readonly op: "event" | "set" | "delete";
   /** Of set and delete. */
   readonly key?: string;
@@ -21,6 +25,7 @@ export interface Update {
   readonly data?: unknown;
   /** When it was published, in ms since the epoch; unknown for a difference found after a reset. */
   readonly at?: number;
+  /** What the publisher called it, once per channel. */
   readonly id?: string;
 }
 

@@ -8,7 +8,9 @@ import { malformed } from "./errors.ts";
 
 /** The place of a subscriber in a channel's log; a channel never written is at ("0", 0). */
 export interface Position {
+  /** Changes when continuity cannot be promised; to be compared for equality only. */
   readonly epoch: string;
+  /** The newest update's number within the epoch. */
   readonly seq: number;
 }
 
