@@ -19,6 +19,7 @@ from benchmarks.cold_start import measure_cold_starts
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
 from benchmarks.members import measure_members
+from benchmarks.page_loads import measure_page_loads
 from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
 from benchmarks.reads import measure_reads
@@ -130,6 +131,7 @@ PARTS: dict[str, Callable[[Browser, Path], Rows]] = {
     "starts": start_rows,
     "functions": lambda _, directory: measure_cold_starts(directory),
     "sizes": lambda *_: measure_sizes(),
+    "loads": measure_page_loads,
 }
 
 
