@@ -19,6 +19,7 @@ from benchmarks.cold_start import measure_cold_starts
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
 from benchmarks.members import measure_members
+from benchmarks.missed import measure_missed
 from benchmarks.page_loads import measure_page_loads
 from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
@@ -132,6 +133,7 @@ PARTS: dict[str, Callable[[Browser, Path], Rows]] = {
     "functions": lambda _, directory: measure_cold_starts(directory),
     "sizes": lambda *_: measure_sizes(),
     "loads": measure_page_loads,
+    "missed": measure_missed,
 }
 
 

@@ -135,8 +135,8 @@ def slow_line(ports: Sequence[int], one_way_s: float) -> Iterator[SlowLine]:
     try:
         asyncio.run_coroutine_threadsafe(line.listen(ports), loop).result(WITHIN_S)
         yield line
-        asyncio.run_coroutine_threadsafe(line.close(), loop).result(WITHIN_S)
     finally:
+        asyncio.run_coroutine_threadsafe(line.close(), loop).result(WITHIN_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
