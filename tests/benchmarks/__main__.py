@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from benchmarks.appends import measure_appends
 from benchmarks.cold_start import measure_cold_starts
+from benchmarks.endurance import measure_endurance
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
 from benchmarks.members import measure_members
@@ -134,6 +135,7 @@ PARTS: dict[str, Callable[[Browser, Path], Rows]] = {
     "sizes": lambda *_: measure_sizes(),
     "loads": measure_page_loads,
     "missed": measure_missed,
+    "endurance": measure_endurance,
 }
 
 
