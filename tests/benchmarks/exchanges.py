@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 from benchmarks.slow_line import Piece
 
+UNANSWERED_S: Final = 0.0
+
 _REQUEST: Final = re.compile(rb"([A-Z]+) (/[^ ?]*)")
 _OPERATION: Final = re.compile(rb"X-Amz-Target: \w+\.(\w+)", re.IGNORECASE)
 _PACKETS: Final = {1: "CONNECT", 8: "SUBSCRIBE", 10: "UNSUBSCRIBE", 12: "PINGREQ"}
@@ -35,19 +37,17 @@ class Chain(NamedTuple):
 def exchanges_of(pieces: Sequence[Piece]) -> list[Exchange]:
     """Put together what passed, by when it was sent; what has no answer is left out."""
     found: list[Exchange] = []
-    asking: dict[int, Exchange] = {}
+    latest: dict[int, int] = {}
     for piece in pieces:
-        last = asking.get(piece.connection)
-        is_answered = last is not None and last.answered_s > 0
-        if piece.is_of_page and (last is None or is_answered):
-            if last is not None:
-                found.append(last)
-            name = name_of(piece.head)
-            asking[piece.connection] = Exchange(name, piece.connection, piece.at_s, 0)
-        elif not piece.is_of_page and last is not None:
-            asking[piece.connection] = last._replace(answered_s=piece.at_s)
-    found += [one for one in asking.values() if one.answered_s > 0]
-    return sorted(found, key=lambda one: one.sent_s)
+        index = latest.get(piece.connection)
+        is_open = index is not None and found[index].answered_s == UNANSWERED_S
+        if piece.is_of_page and not is_open:
+            latest[piece.connection] = len(found)
+            found.append(Exchange(name_of(piece.head), piece.connection, piece.at_s, UNANSWERED_S))
+        elif not piece.is_of_page and index is not None:
+            found[index] = found[index]._replace(answered_s=piece.at_s)
+    answered = [one for one in found if one.answered_s != UNANSWERED_S]
+    return sorted(answered, key=lambda one: one.sent_s)
 
 
 def longest_chain(

@@ -46,12 +46,13 @@ def measure_missed(browser: Browser, directory: Path) -> Iterator[tuple[str, str
 
 
 def in_words(returns: list[Return]) -> str:
-    """Word what returns have in common: `whole in 1 request, 35 ms after it was sent, …`."""
+    """Word all returns: `whole in 1 request · 35 ms after the first was sent, …`."""
     counts = " or ".join(map(str, sorted({one.requests for one in returns})))
+    asked = "1 request" if counts == "1" else f"{counts} requests"
     request_ms = median(one.since_request_s for one in returns) * 1000
     network_ms = median(one.since_network_s for one in returns) * 1000
     return (
-        f"whole in {counts} requests · {request_ms:.0f} ms after the first was sent, "
+        f"whole in {asked} · {request_ms:.0f} ms after the first was sent, "
         f"{network_ms:.0f} ms after the network was back (medians)"
     )
 
@@ -92,7 +93,7 @@ def _come_back(page: Page, line: SlowLine, before: int) -> Return:
 
 
 def return_of(exchanges: list[Exchange], online_s: float, whole_s: float) -> Return:
-    """Count what was sent, and answered or not, until all was there."""
+    """Count the polls that were sent before all was there."""
     polls = [one for one in exchanges if one.name == "GET /v1/updates" and one.sent_s < whole_s]
     return Return(len(polls), whole_s - online_s, whole_s - exchanges[0].sent_s)
 

@@ -91,14 +91,16 @@ class SlowLine:
         connection = len(self.opened_s)
         self.opened_s.append(time.time())
         open_s = self._loop.time() + 2 * self._one_way_s
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
-        self._writers |= {to_page, to_server}
         with contextlib.suppress(ConnectionError):
+            from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+            self._writers |= {to_page, to_server}
+            if self._is_cut:  # since it was accepted
+                self._end_all()
             await asyncio.gather(
                 self._pass(from_page, to_server, connection, is_of_page=True, open_s=open_s),
                 self._pass(from_server, to_page, connection, is_of_page=False, open_s=0),
             )
-        self._writers -= {to_page, to_server}
+            self._writers -= {to_page, to_server}
 
     async def _pass(
         self,

@@ -16,7 +16,10 @@ def test_only_polls_until_all_was_there_are_counted() -> None:
 
 def test_returns_in_words() -> None:
     returns = [Return(1, 0.5, 0.02), Return(2, 0.75, 0.03), Return(1, 1.0, 0.04)]
-    assert in_words(returns) == (
-        "whole in 1 or 2 requests · 30 ms after the first was sent, "
-        "750 ms after the network was back (medians)"
-    )
+    times = "30 ms after the first was sent, 750 ms after the network was back (medians)"
+    assert in_words(returns) == f"whole in 1 or 2 requests · {times}"
+
+
+def test_one_request_in_words() -> None:
+    times = "20 ms after the first was sent, 500 ms after the network was back (medians)"
+    assert in_words([Return(1, 0.5, 0.02)]) == f"whole in 1 request · {times}"
