@@ -45,8 +45,8 @@ check: .installed-develop .installed-client .tools/sam/.installed .tools/checkov
 	$(TOOL_DIR)/checkov/bin/python -m checkov.main --config-file infra/aws/.checkov.yaml --file infra/aws/template.yaml
 	npm run --silent check
 
-bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto .tools/sam/.installed ## measure and print the figures README quotes
-	PYTHONPATH=tests $(BIN)/python -m benchmarks
+bench: .installed-develop browser_client/dist/stamp .installed-chromium .installed-mosquitto .installed-peers .tools/sam/.installed ## measure and print the figures README quotes; ARGS="--only PART…" for some
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 format: .installed-develop .installed-client ## rewrite the sources in house format
 	$(BIN)/ruff format backend infra tests
@@ -74,7 +74,7 @@ template: .installed-develop ## write infra/aws/template.yaml anew
 	PYTHONPATH=infra/aws $(BIN)/python -m bellwire_stack > infra/aws/template.yaml
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules browser_client/dist browser_client/LICENSE .fuzz .installed-*
+	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules tests/benchmarks/peers/node_modules browser_client/dist browser_client/LICENSE .fuzz .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -110,6 +110,11 @@ $(TOOL_DIR)/%/.installed: requirements/%.lock | $(BIN)/python
 .installed-test-clients: tests/package-lock.json .installed-client
 	@echo "Installing the clients that the tests run into tests/node_modules ..."
 	@cd tests && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.installed-peers: tests/benchmarks/peers/package-lock.json .installed-client
+	@echo "Installing the libraries whose size is compared into tests/benchmarks/peers/node_modules ..."
+	@cd tests/benchmarks/peers && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Page, sync_playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -24,11 +24,16 @@ NETWORK_WORDS = ("Failed to load resource: net::ERR_", "WebSocket connection to 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """Start the system's Chromium, as tests/end_to_end/install_chromium.sh finds or installs it."""
-    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), MAC_CHROME)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_WORDS)
+        browser = launch(playwright.chromium)
         yield browser
         browser.close()
+
+
+def launch(chromium: BrowserType, *words: str) -> Browser:
+    """Start the system's Chromium with further words of its command line."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), MAC_CHROME)
+    return chromium.launch(executable_path=path, args=[*CHROMIUM_WORDS, *words])
 
 
 REFUSED_WORDS = tuple(

@@ -1,10 +1,10 @@
 """`make bench`: measure on this machine, print the table, leave nothing behind."""
 
-import gzip
+import argparse
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,33 +16,47 @@ from sqlalchemy import Engine
 
 from benchmarks.appends import measure_appends
 from benchmarks.cold_start import measure_cold_starts
+from benchmarks.endurance import measure_endurance
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
 from benchmarks.members import measure_members
+from benchmarks.missed import measure_missed
+from benchmarks.page_loads import measure_page_loads
 from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
 from benchmarks.reads import measure_reads
+from benchmarks.sizes import measure_sizes
 from benchmarks.stores import sql_stores
 from benchmarks.writers import WRITERS, measure_writers
 from browsers import running_browser
 from services import running_service
 
-CLIENT = Path(__file__).parents[2] / "browser_client" / "dist" / "bellwire.js"
 STARTS = 5
 DISK = "/var/tmp"  # unlike /tmp never in memory, see hier(7)
+
+Rows = Iterator[tuple[str, str]]
 
 
 def main() -> None:
     """Print each figure as soon as it is there."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parts = parser.parse_args().only
     with TemporaryDirectory(dir=DISK, prefix="bellwire-bench-") as name, running_browser() as found:
-        for label, words in rows(found, Path(name)):
+        for label, words in rows(found, Path(name), parts):
             print(f"{label:<34} {words}".rstrip(), flush=True)
 
 
-def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
-    """Yield the conditions, then the figures."""
+def rows(browser: Browser, directory: Path, parts: list[str]) -> Rows:
+    """Yield the conditions, then the figures of each part; every part has a folder of its own."""
     yield from conditions(browser, directory)
-    with running_service(directory / "service", "--no-demo") as service:
+    for part in parts:
+        yield from PARTS[part](browser, directory / part)
+
+
+def service_rows(browser: Browser, directory: Path) -> Rows:
+    """Yield what one service and one page do: push, publish, poll, members."""
+    with running_service(directory, "--no-demo") as service:
         push = measure_push(browser, service)
         yield f"publish → callback, {push.achieved_per_s:.1f}/s", in_words(push.delays_ms)
         yield (
@@ -53,19 +67,24 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
         for label, times_ms in measure_polls(service):
             yield f"poll over HTTP, {label}", in_words(times_ms)
         yield from measure_members(service)
-    yield from measure_fanout(directory / "fanout")
+
+
+def log_rows(_browser: Browser, directory: Path) -> Rows:
+    """Yield what the log does by itself, in each store."""
+    directory.mkdir()
     yield "append to SQLite, one update", in_words(measure_appends(directory))
     with sql_stores(directory / "stores") as stores:
         for name, engine in stores.items():
-            yield from log_rows(name, engine)
-    starts_ms = measure_starts(directory / "starts")
+            yield from store_rows(name, engine)
+
+
+def start_rows(_browser: Browser, directory: Path) -> Rows:
+    """Yield how long the service takes to start."""
+    starts_ms = measure_starts(directory)
     yield "start of the service until ready", " · ".join(f"{one:.0f} ms" for one in starts_ms)
-    yield from measure_cold_starts(directory / "functions")
-    size_bytes = len(gzip.compress(CLIENT.read_bytes(), 9))
-    yield "bellwire.js, gzip -9", f"{size_bytes:,} bytes"
 
 
-def log_rows(name: str, engine: Engine) -> Iterator[tuple[str, str]]:
+def store_rows(name: str, engine: Engine) -> Rows:
     """Yield what one store's log does: appends by writers, reads by length."""
     writers = ", ".join(map(str, WRITERS))
     yield f"appends to {name} by {writers} threads", ""
@@ -77,7 +96,7 @@ def log_rows(name: str, engine: Engine) -> Iterator[tuple[str, str]]:
             yield f"  {label}", in_words(times_ms)
 
 
-def conditions(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
+def conditions(browser: Browser, directory: Path) -> Rows:
     """Yield when, where and on what."""
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
     load = " ".join(f"{one:.2f}" for one in os.getloadavg())
@@ -105,6 +124,19 @@ def measure_starts(directory: Path) -> Iterator[float]:
             took_ms = (perf_counter() - began_s) * 1000
         if number > 0:
             yield took_ms
+
+
+PARTS: dict[str, Callable[[Browser, Path], Rows]] = {
+    "service": service_rows,
+    "fanout": lambda _, directory: measure_fanout(directory),
+    "log": log_rows,
+    "starts": start_rows,
+    "functions": lambda _, directory: measure_cold_starts(directory),
+    "sizes": lambda *_: measure_sizes(),
+    "loads": measure_page_loads,
+    "missed": measure_missed,
+    "endurance": measure_endurance,
+}
 
 
 if __name__ == "__main__":
