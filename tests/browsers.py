@@ -1,7 +1,7 @@
 """The system's Chromium for tests and benchmarks, and pages in which no error goes unnoticed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Page, sync_playwright
@@ -30,10 +30,16 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def launch(chromium: BrowserType, *words: str) -> Browser:
-    """Start the system's Chromium with further words of its command line."""
+def launch(chromium: BrowserType, *words: str, without: Sequence[str] = ()) -> Browser:
+    """Start the system's Chromium with further words of its command line.
+
+    Args:
+        without: words of Playwright's own that are to be left out.
+    """
     path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), MAC_CHROME)
-    return chromium.launch(executable_path=path, args=[*CHROMIUM_WORDS, *words])
+    return chromium.launch(
+        executable_path=path, args=[*CHROMIUM_WORDS, *words], ignore_default_args=list(without)
+    )
 
 
 REFUSED_WORDS = tuple(

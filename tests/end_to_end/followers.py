@@ -25,10 +25,10 @@ class Follower:
         self._url = url
         self._channel = channel
 
-    def open(self) -> None:
+    def open(self, document: str = "/v1/health") -> None:
         """Open the page; what happens on its network is up to the test from here on."""
         self.page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
-        self.page.goto(f"{self._url}/v1/health#{self._channel}")
+        self.page.goto(f"{self._url}{document}#{self._channel}")
         self._run_script()
 
     def reload(self) -> None:
