@@ -1,6 +1,6 @@
 // Builds the browser client and the dashboard into browser_client/dist.
 import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -9,6 +9,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 /** What the build lets pass now; the aim for the whole core is 10,000. */
 const MAX_GZIP_BYTES = 13_100;
+/** Of the script for old browsers. */
+const MAX_LEGACY_GZIP_BYTES = 2_500;
 
 /**
  * Fields that no application, server or debug hook sees, which get short names: of what the machine
@@ -51,11 +53,24 @@ async function buildClient() {
   const outfile = join(dist, "bellwire.js");
   const entryPoints = [join(here, "src/index.ts")];
   await build({ ...shared, entryPoints, outfile, mangleProps: INNER_FIELDS });
+  await checkSize(outfile, MAX_GZIP_BYTES);
+}
+
+/** A plain script without modules, so that its one global keeps its name. */
+async function buildLegacy() {
+  const outfile = join(dist, "bellwire-poll.js");
+  const entryPoints = [join(here, "legacy/bellwire-poll.js")];
+  await build({ entryPoints, outfile, minify: true, target: "es5", logLevel: "warning" });
+  await checkSize(outfile, MAX_LEGACY_GZIP_BYTES);
+}
+
+async function checkSize(outfile, most) {
   const bytes = await readFile(outfile);
   const gzipBytes = gzipSync(bytes, { level: 9 }).length;
-  console.log(`bellwire.js: ${bytes.length} bytes, ${gzipBytes} gzipped`);
-  if (gzipBytes > MAX_GZIP_BYTES) {
-    throw new Error(`found ${gzipBytes} bytes gzipped, expected at most ${MAX_GZIP_BYTES}`);
+  const name = basename(outfile);
+  console.log(`${name}: ${bytes.length} bytes, ${gzipBytes} gzipped`);
+  if (gzipBytes > most) {
+    throw new Error(`found ${gzipBytes} bytes of ${name} gzipped, expected at most ${most}`);
   }
 }
 
@@ -75,4 +90,5 @@ async function buildDashboard() {
 }
 
 await buildClient();
+await buildLegacy();
 await buildDashboard();
