@@ -57,6 +57,7 @@ describe("updates", () => {
     tested.answer({ "public/a": run(3, 5) }, "c", 2000);
     tested.answer({ "public/a": run(3, 6) }, "c", 2000);
     tested.answer({ "public/a": run(2, 4) }, "c", 2000);
+    tested.answer({ "public/a": run(4, 6) }, "c", 2000);
     expect(tested.news()).toEqual([
       [4, "event", 4],
       [5, "event", 5],
