@@ -108,6 +108,7 @@ var BellwirePoll = (function () {
 
       function run() {
         tellStatus();
+        if (isStopped) return;
         if (!needsToken || !options.token) poll();
         else if (session && Date.now() < session.renewMs) poll(session.token);
         else logIn(options.token);

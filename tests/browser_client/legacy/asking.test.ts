@@ -249,6 +249,12 @@ describe("stop", () => {
     expect([between.browser.timers, between.browser.take()]).toEqual([0, []]);
   });
 
+  it("may come from the first status, and nothing is asked", () => {
+    const tested = new TestedFeed({ onStatus: () => tested.feed.stop() });
+    tested.browser.pass(60_000);
+    expect([tested.browser.timers, tested.browser.take()]).toEqual([0, []]);
+  });
+
   it("is in time for a token that comes after it", () => {
     const calls: ((token: string) => void)[] = [];
     const token = (done: (token: string) => void) => calls.push(done);

@@ -5,7 +5,8 @@ import { WebServer } from "../io/web_server.ts";
 import { HttpRequest } from "./http_request.ts";
 import { type Feed, load, type Options, type PollError, SHIPPED, SOURCE } from "./script.ts";
 
-const WITHIN = { timeout: 5000, interval: 5 };
+const WITHIN = { timeout: 15_000, interval: 5 };
+vi.setConfig({ testTimeout: 20_000 });
 
 let web: WebServer;
 let service: FakeService;
