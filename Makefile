@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-CLIENT_SOURCES := $(shell find browser_client/src browser_client/dashboard -type f) \
+CLIENT_SOURCES := $(shell find browser_client/src browser_client/legacy browser_client/dashboard -type f) \
 	$(wildcard browser_client/*.mjs browser_client/*.json) LICENSE
 TOOLS := sam ministack checkov
 TOOL_DIR := .tools

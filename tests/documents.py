@@ -19,8 +19,8 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def links(page: str) -> list[str]:
-    """Return the targets of the links and pictures of a page."""
-    text = (REPOSITORY / page).read_text()
+    """Return the targets of the links and pictures of a page, examples aside."""
+    text = _FENCE.sub("", (REPOSITORY / page).read_text())
     return [a or b for a, b in re.findall(r'\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"', text)]
 
 

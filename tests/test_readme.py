@@ -24,6 +24,7 @@ PAGES = (
     "docs/cross_account.md",
     "docs/failures.md",
     "docs/log.md",
+    "docs/polling.md",
     "docs/presence.md",
     "infra/aws/COSTS.md",
     "infra/aws/README.md",

@@ -1,4 +1,5 @@
 /** A service that knows guests and members, and whose channels all hold {"cpu": 1} at seq 1. */
+import { decodeCursor, encodeCursor } from "../../browser_client/src/protocol/cursors.ts";
 import type { Asked, Reply } from "./io/web_server.ts";
 
 export const EPOCH = "k3f9x0ab";
@@ -71,9 +72,9 @@ export class FakeService {
 
   #answerPoll(asked: Asked, query: URLSearchParams): Reply {
     const cursor = query.get("cursor");
-    const names: string[] = cursor
-      ? JSON.parse(atob(cursor))[1].map(([name]: [string]) => name)
-      : query.get("channels")?.split(",");
+    const names = cursor
+      ? [...decodeCursor(cursor).keys()]
+      : (query.get("channels") ?? "").split(",");
     const isPublic = names.every((name) => name.startsWith("public/"));
     if (!(isPublic && this.guests) && !this.#holds(asked)) {
       return refuse(401, "unauthenticated", asked);
@@ -82,7 +83,9 @@ export class FakeService {
       ? { e: EPOCH, f: 1, l: 1, recovered: true, u: [] }
       : { e: EPOCH, f: 1, l: 1, recovered: false, state: { cpu: 1 }, u: [] };
     const channels = Object.fromEntries(names.map((name) => [name, part]));
-    return { body: { v: 1, cursor: "c", poll_after_ms: 20, more: false, channels } };
+    const place = { epoch: EPOCH, seq: 1 };
+    const next = encodeCursor(new Map(names.map((name) => [name, place])));
+    return { body: { v: 1, cursor: next, poll_after_ms: 20, more: false, channels } };
   }
 
   #tellPresence(asked: Asked, query: URLSearchParams): Reply {

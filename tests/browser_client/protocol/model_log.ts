@@ -83,12 +83,12 @@ export class Log {
 
   /** The number of every event from that one on; all there is to tell when there was none. */
   eventsAfter(first: number | undefined): number[] {
-    const events = this.#items.filter(({ o }) => o === "event").map(({ number }) => number);
+    const events = this.#items.filter(isEvent).map(({ number }) => number);
     return first === undefined ? [] : events.filter((number) => number >= first);
   }
 
-  /** Answer a poll; a state comes in pages of so many keys. */
-  answer(asked: Place | null, keysPerPage: number): object {
+  /** Answer a poll; a state comes in pages of so many keys, a first answer with the newest events. */
+  answer(asked: Place | null, keysPerPage: number, rewind = 0): object {
     const { epoch, seq } = this.tail;
     if (typeof asked?.page === "string") return this.#turnPage(asked, asked.page, keysPerPage);
     const kept = this.#items.slice(this.#kept).filter((item) => item.epoch === epoch);
@@ -99,8 +99,9 @@ export class Log {
       return { e: epoch, f: after, l: seq, recovered: true, u: conflate(run).map(wire) };
     }
     const missed = asked ? kept.filter(({ s }) => asked.epoch !== epoch || s > asked.seq) : [];
-    const events = missed.filter(({ o }) => o === "event").map(wire);
-    return { ...this.#page(this.tail, null, keysPerPage), u: events };
+    const newest = asked || rewind === 0 ? missed : kept.filter(isEvent).slice(-rewind);
+    const u = newest.filter(isEvent).map(wire);
+    return { ...this.#page(this.tail, null, keysPerPage), u };
   }
 
   #turnPage(first: Position, after: string, keysPerPage: number): object {
@@ -121,6 +122,10 @@ export class Log {
 
 function isNeverWritten(position: Position | null): boolean {
   return position?.epoch === "0";
+}
+
+function isEvent({ o }: Item): boolean {
+  return o === "event";
 }
 
 function conflate(items: readonly Item[]): Item[] {

@@ -10,23 +10,13 @@ import { startConnection, step } from "../../../browser_client/src/protocol/conn
 import { BellwireError } from "../../../browser_client/src/protocol/errors.ts";
 import type { Connection, Effect, Event } from "../../../browser_client/src/protocol/machine.ts";
 import { decodeEnvelope } from "../../../browser_client/src/protocol/updates.ts";
+import { chanceOf } from "./chance.ts";
 import type { Log, Message } from "./model_log.ts";
 import { ALICE, type Bearer, BOB, CHANNELS, GUEST, ModelService } from "./model_service.ts";
 import { HOUR_MS, sessionFor } from "./rig.ts";
 
 const down = new BellwireError("upstream", "down");
 const expired = new BellwireError("unauthenticated", "revoked");
-
-/** A small generator of chance (mulberry32), so that a seed replays a history. */
-function chanceOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** What the application was told of one channel since its present user came. */
 class Told {
