@@ -38,7 +38,7 @@ export class Rig {
   #effects: Effect[] = [];
   #timerMs = Number.POSITIVE_INFINITY;
 
-  constructor(token: TokenKind = "none", transport?: Transport) {
+  constructor(token: TokenKind = "none", transport: Transport = "auto") {
     this.connection = startConnection(token, transport);
   }
 
