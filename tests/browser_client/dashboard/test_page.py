@@ -29,8 +29,9 @@ class QuietFiles(SimpleHTTPRequestHandler):
 def page_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the page with a fake feed in place of the client."""
     root = tmp_path_factory.mktemp("page")
-    for name in ("index.html", "style.css", "icon.svg"):
-        shutil.copy(DASHBOARD / name, root)
+    for page in DASHBOARD.iterdir():
+        if page.suffix in (".html", ".css", ".svg"):
+            shutil.copy(page, root)
     esbuild = REPOSITORY / "node_modules" / ".bin" / "esbuild"
     source = Path(__file__).with_name("fake_host.ts")
     flags = ["--bundle", "--format=esm", "--log-level=warning", f"--outfile={root / 'main.js'}"]
