@@ -122,7 +122,7 @@ export class MisbehavePanel {
     }
     const words = faultWords(inForce);
     write(find(this.#root, ".in-force"), `In force: ${words}`);
-    write(this.#toggle, words === "nothing" ? "Misbehave" : "Misbehaving");
+    write(this.#toggle, words === "nothing" ? "Misbehave" : "Misbehave: on");
   }
 
   #look(): void {
