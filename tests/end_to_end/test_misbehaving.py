@@ -10,6 +10,16 @@ from browsers import watched_page
 from services import RunningService, running_service
 
 WITHIN_MS = 60_000
+STOPS = [
+    *("Close", "Chaos", "All well again", "Cut the connection", "Expire credentials"),
+    *("drop", "duplicate", "reorder", "let in", "What the client does, newest first"),
+    *("Copy the command", "News, newest first"),
+]
+NAME_OF_FOCUS = """() => {
+    const { ariaLabel, labels, textContent } = document.activeElement;
+    return ariaLabel ?? (labels?.[0]?.querySelector("span") ?? labels?.[0])?.textContent.trim()
+        ?? textContent;
+}"""
 KEPT = "lost\u00a00 · doubled\u00a00 · out\u00a0of\u00a0order\u00a00"
 
 
@@ -63,6 +73,17 @@ def test_chaos_by_keyboard_is_recovered_from_and_nothing_is_lost(dashboard: Page
     )
     expect(dashboard.get_by_test_id("verdict")).to_have_text(KEPT)
     expect(dashboard.locator("body")).to_have_attribute("data-freshness", "fresh")
+
+
+def test_the_tab_key_stops_at_every_control_once_and_leaves(dashboard: Page) -> None:
+    stops = []
+    for _ in STOPS:
+        dashboard.keyboard.press("Tab")
+        stops.append(dashboard.evaluate(NAME_OF_FOCUS))
+        assert dashboard.evaluate("document.activeElement.matches(':focus-visible')")
+    assert stops == STOPS
+    dashboard.keyboard.press("Tab")
+    assert dashboard.evaluate("document.activeElement === document.body")
 
 
 @pytest.mark.parametrize("how", ["refused", "hijacked"])

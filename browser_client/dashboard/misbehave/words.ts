@@ -20,8 +20,8 @@ const TROUBLES: ReadonlySet<RowKind> = new Set([
 ]);
 const REPAIRS: ReadonlySet<RowKind> = new Set(["live", "filled", "late-came"]);
 const CHANCES: ReadonlySet<string> = new Set([
-  ..."drop duplicate reorder refuse hijack throttle publish_403".split(" "),
-  ..."lifecycle_double lifecycle_swap".split(" "),
+  ...["drop", "duplicate", "reorder", "refuse", "hijack", "throttle", "publish_403"],
+  ...["lifecycle_double", "lifecycle_swap"],
 ]);
 
 export function toneOf({ kind }: Row): Tone {
