@@ -27,13 +27,17 @@ interface Plot {
   readonly height: number;
   readonly ceiling: number;
   readonly endMs: number;
+  /** How much larger than usual labels and lines are. */
+  readonly scale: number;
   readonly top: number;
   readonly bottom: number;
 }
 
 const TICKS = 4;
 const TIME_LABELS_S = [90, 60, 30] as const;
-const LABEL_FONT = "11px system-ui, sans-serif";
+const LABEL_FAMILY = "system-ui, sans-serif";
+/** The labels' usual size; all measures below are for it, and grow with it on a wall screen. */
+const LABEL_PX = 11;
 const LABELLED = { top: 14, bottom: 18 } as const;
 const BARE = { top: 1, bottom: 1 } as const;
 /** A redraw for every half pixel of travel looks continuous; more is work nobody sees. */
@@ -67,8 +71,10 @@ export class Chart {
     const style = getComputedStyle(this.#canvas);
     const peak = Math.max(...this.#spec.lines.map((line) => line.history.peak(endMs)));
     const margins = this.#spec.isBare === true ? BARE : LABELLED;
+    const scale = Number.parseFloat(style.fontSize) / LABEL_PX;
+    const [top, bottom] = [margins.top * scale, margins.bottom * scale];
     const ceiling = this.#spec.ceiling(peak);
-    const plot: Plot = { context, width, height, ceiling, endMs, ...margins };
+    const plot: Plot = { context, width, height, ceiling, endMs, scale, top, bottom };
     context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     if (this.#spec.isBare !== true) {
@@ -113,21 +119,25 @@ function drawGrid(plot: Plot, colour: string): void {
 }
 
 function drawLabels(plot: Plot, formatTick: (value: number) => string, colour: string): void {
-  const { context, width, height } = plot;
+  const { context, width, height, scale } = plot;
   context.fillStyle = colour;
-  context.font = LABEL_FONT;
+  context.font = `${LABEL_PX * scale}px ${LABEL_FAMILY}`;
   context.textBaseline = "alphabetic";
   context.textAlign = "left";
   for (const tick of [TICKS / 2, TICKS]) {
     const value = (plot.ceiling * tick) / TICKS;
-    context.fillText(formatTick(value), 0, yOf(plot, value) - 3);
+    context.fillText(formatTick(value), 0, yOf(plot, value) - 3 * scale);
   }
   for (const [place, seconds] of TIME_LABELS_S.entries()) {
     context.textAlign = place === 0 ? "left" : "center";
-    context.fillText(`${seconds}\u00a0s`, width * (1 - (seconds * 1000) / WINDOW_MS), height - 3);
+    context.fillText(
+      `${seconds}\u00a0s`,
+      width * (1 - (seconds * 1000) / WINDOW_MS),
+      height - 3 * scale,
+    );
   }
   context.textAlign = "right";
-  context.fillText("now", width, height - 3);
+  context.fillText("now", width, height - 3 * scale);
 }
 
 function drawLine(plot: Plot, line: ChartLine, colour: string): void {
@@ -147,7 +157,7 @@ function trace(plot: Plot, run: readonly Sample[]): void {
 function strokeRun(plot: Plot, run: readonly Sample[], colour: string): void {
   const { context } = plot;
   context.strokeStyle = colour;
-  context.lineWidth = 1.75;
+  context.lineWidth = 1.75 * plot.scale;
   context.lineJoin = "round";
   context.lineCap = "round";
   trace(plot, run);

@@ -37,6 +37,16 @@ export function formatDelay(delayMs: number): string {
   return `${Math.round(delayMs)}${GAP}ms`.replace("-", "−");
 }
 
+/** Write a short time in tenths of a second: `0.8 s`. */
+export function formatSeconds(durationMs: number): string {
+  return `${(durationMs / 1000).toFixed(1)}${GAP}s`;
+}
+
+/** Write a count with its thousands apart: `1,234`. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
 /** Write how long something lasted in its two largest units: `12 s`, `3 min`, `4 h 5 min`, `3 d 4 h`. */
 export function formatDuration(durationMs: number): string {
   const seconds = Math.max(0, Math.floor(durationMs / 1000));

@@ -159,7 +159,8 @@ export class Page {
   }
 }
 
-function nowMs(): number {
+/** Milliseconds since the epoch that never jump back. */
+export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 

@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from typing import Final
 
 from bellwire_local.fault_plan import FaultPlan
 from bellwire_local.faults import Faults
@@ -15,6 +16,8 @@ from bellwire_local.iot.misdelivery import Misannouncement, Misdelivery
 from bellwire_local.iot.session import DisconnectReason
 
 logger = logging.getLogger(__name__)
+
+ASKED_FOR: Final = "a fault that was asked for"
 
 
 class FaultsInForce:
@@ -57,6 +60,23 @@ class FaultsInForce:
         else:
             logger.warning("faults in force, to be repeated by --faults %s", faults.to_words())
 
+    def cut(self) -> int:
+        """End every connection, once; return how many there were."""
+        reason = DisconnectReason.SERVER_INITIATED_DISCONNECT
+        return sum(self._end_all(broker, broker.connections, reason) for broker in self._brokers)
+
+    def expire(self) -> int:
+        """End the temporary credentials that are out, and the connections that they opened.
+
+        Returns: how many connections that were. AWS leaves them open, as `close_at_expiry` tells.
+        """
+        self._issuer.expire(self._wall_clock_s())
+        ended = 0
+        for broker in self._brokers:
+            opened = [each for each in broker.connections if each.expires_at is not None]
+            ended += self._end_all(broker, opened, DisconnectReason.AUTH_ERROR)
+        return ended
+
     def trouble(self, broker: Broker, connection: Connection) -> None:
         """Bring the faults in force to a connection; to be called when one opens."""
         plan = self.plan
@@ -82,11 +102,18 @@ class FaultsInForce:
             left_s = max(0, expires_at - self._wall_clock_s())
             loop.call_later(left_s, end, DisconnectReason.AUTH_ERROR)
 
+    def _end_all(
+        self, broker: Broker, connections: Collection[Connection], reason: DisconnectReason
+    ) -> int:
+        for connection in connections:
+            broker.end(connection, reason, ASKED_FOR)
+        return len(connections)
+
     def _end(
         self, plan: FaultPlan, broker: Broker, connection: Connection, reason: DisconnectReason
     ) -> None:
         if self.plan is plan:
-            broker.end(connection, reason, "a fault that was asked for")
+            broker.end(connection, reason, ASKED_FOR)
 
     def _restore(self, connection: Connection) -> None:
         troubled = connection.outlet

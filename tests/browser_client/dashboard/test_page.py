@@ -16,6 +16,23 @@ from browsers import watched_page
 REPOSITORY = Path(__file__).parents[3]
 DASHBOARD = REPOSITORY / "browser_client" / "dashboard"
 CPU = "{percent: 23.4, cores: [12.1, 40.0]}"
+SET_EVERYTHING = """
+    const percent = PERCENT, bytes = percent * 1e8, name = `process ${percent}`;
+    const memory = { total_bytes: 1e10, used_bytes: bytes, available_bytes: bytes, percent };
+    const processes = Array(8).fill({ pid: 1, name, cpu_percent: percent, memory_bytes: bytes });
+    host.set("cpu", { percent, cores: [percent, percent] }, now);
+    host.set("memory", { ...memory, swap_total_bytes: 0, swap_used_bytes: 0 }, now);
+    host.set("network", { received_bytes_per_s: bytes, sent_bytes_per_s: bytes }, now);
+    host.set("load", { m1: percent, m5: percent, m15: percent, cores: 2 }, now);
+    host.set("processes", processes, now);
+"""
+SUM_SHIFTS = """() => {
+    let sum = 0;
+    const add = (entries) => { for (const { value } of entries) sum += value; };
+    const observer = new PerformanceObserver((list) => add(list.getEntries()));
+    observer.observe({ type: "layout-shift" });
+    window.shifted = () => { add(observer.takeRecords()); return sum; };
+}"""
 
 
 class QuietFiles(SimpleHTTPRequestHandler):
@@ -29,8 +46,9 @@ class QuietFiles(SimpleHTTPRequestHandler):
 def page_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the page with a fake feed in place of the client."""
     root = tmp_path_factory.mktemp("page")
-    for name in ("index.html", "style.css", "icon.svg"):
-        shutil.copy(DASHBOARD / name, root)
+    for page in DASHBOARD.iterdir():
+        if page.suffix in (".html", ".css", ".svg"):
+            shutil.copy(page, root)
     esbuild = REPOSITORY / "node_modules" / ".bin" / "esbuild"
     source = Path(__file__).with_name("fake_host.ts")
     flags = ["--bundle", "--format=esm", "--log-level=warning", f"--outfile={root / 'main.js'}"]
@@ -126,3 +144,21 @@ def test_nothing_overflows_sideways(page: Page, width: int) -> None:
     tell(page, f'host.set("cpu", {CPU}, now); news.event("x".repeat(400), now);')
     expect(page.get_by_test_id("news").locator("li")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [375, 800, 1280, 2560])
+def test_values_that_arrive_and_grow_move_nothing(
+    browser: Browser, page_url: str, width: int
+) -> None:
+    """A sum of layout shifts up to 0.1 is "good": https://web.dev/articles/cls."""
+    with watched_page(browser) as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(page_url)
+        expect(page.get_by_test_id("status")).to_have_text("Connecting")
+        page.evaluate(SUM_SHIFTS)
+        tell(page, 'feed.become("live", "push");')
+        for percent in (0, 9.9, 100):
+            tell(page, SET_EVERYTHING.replace("PERCENT", str(percent)))
+            expect(page.get_by_test_id("cpu-total")).to_contain_text(f"{percent:.1f}\u00a0%")
+            page.evaluate("() => new Promise(drawn => requestAnimationFrame(drawn))")
+        assert page.evaluate("shifted()") < 0.005

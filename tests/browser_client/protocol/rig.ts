@@ -34,6 +34,8 @@ export class Rig {
   random = 0.5;
   /** Whether the broker leaves pings without an answer. */
   isMute = false;
+  /** As the client's. */
+  debug: (what: Event | Effect) => void = () => {};
   /** Effects since the last `take`, timers left out. */
   #effects: Effect[] = [];
   #timerMs = Number.POSITIVE_INFINITY;
@@ -43,10 +45,12 @@ export class Rig {
   }
 
   send(event: Event): this {
+    this.debug(event);
     const { nowMs, random } = this;
     const [connection, effects] = step(this.connection, event, { nowMs, random });
     this.connection = connection;
     for (const effect of effects) {
+      this.debug(effect);
       if (effect.kind === "StartTimer") this.#timerMs = effect.atMs;
       else this.#effects.push(effect);
     }

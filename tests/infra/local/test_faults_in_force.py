@@ -318,6 +318,26 @@ def test_a_connection_outlives_the_credentials_that_opened_it(aws: "Aws", ask: S
         assert _hear(listener, 1) == ["still here"]
 
 
+def test_a_cut_ends_what_is_open_once(aws: "Aws") -> None:
+    guest, job = aws.guest(), aws.role("publisher_role")
+    listeners = [aws.connect(guest), aws.connect(job, "job-cut")]
+    assert aws.running.call(aws.stand_in.faults.cut) == 2
+    for listener in listeners:
+        assert listener.disconnected.get(timeout=10)
+    assert aws.connect(aws.guest()).subscribe(TOPIC) == [0]
+
+
+def test_credentials_that_are_out_expire_and_later_ones_do_not(aws: "Aws") -> None:
+    guest, job = aws.guest(), aws.role("publisher_role")
+    listener, publisher = aws.connect(guest), aws.connect(job, "job-expiry")
+    assert aws.running.call(aws.stand_in.faults.expire) == 1  # the job's keys last for ever
+    assert listener.disconnected.get(timeout=10)
+    refused = aws.upgrade(aws.presign(guest))
+    assert b"The security token included in the request is expired." in refused.body
+    assert aws.connect(aws.guest()).subscribe(TOPIC) == [0]
+    assert publisher.disconnected.empty()
+
+
 def test_a_changed_policy_comes_into_force_late(aws: "Aws", ask: SetFaults) -> None:
     authorizer = aws.stand_in.authorizer
     ask("propagation=5s")

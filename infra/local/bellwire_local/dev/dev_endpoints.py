@@ -1,7 +1,9 @@
 """`/dev/…`: what only a developer at this machine may ask of a running stand-in.
 
-`POST /dev/faults` brings faults into force and answers what is; `GET /dev/decisions?limit=N` tells
-the latest decisions, newest first, and why. Where Bellwire runs beside it, `POST /dev/login` logs
+`POST /dev/faults` brings faults into force and answers what is, `GET` only answers; `POST /dev/cut`
+ends every connection, once, and `POST /dev/expire` the credentials that are out with theirs; both
+answer `{"connections": 3}`. `GET /dev/decisions?limit=N` tells the latest decisions, newest first,
+and why. Where Bellwire runs beside it, `POST /dev/login` logs
 anybody in, and `GET /dev/credentials` hands out the roles' keys to whoever has the service's. Never
 part of a deployment, and off when the service listens for others.
 """
@@ -47,7 +49,10 @@ def make_dev_operation(stand_in: StandIn, host: str, more: Endpoints | None = No
         more: what is there besides.
     """
     endpoints: Endpoints = {
+        ("GET", "/dev/faults"): lambda _request: _tell_faults(stand_in),
         ("POST", "/dev/faults"): lambda request: _set_faults(request, stand_in),
+        ("POST", "/dev/cut"): lambda _request: {"connections": stand_in.faults.cut()},
+        ("POST", "/dev/expire"): lambda _request: {"connections": stand_in.faults.expire()},
         ("GET", "/dev/decisions"): lambda request: _tell_decisions(request, stand_in),
         **(more or {}),
     }
@@ -151,7 +156,12 @@ def _set_faults(request: HttpRequest, stand_in: StandIn) -> object:
     except FaultsRefused as error:
         raise _Refused(400, "malformed", str(error)) from error
     stand_in.faults.set(faults)
-    return {} if faults is None else faults.to_wire()
+    return _tell_faults(stand_in)
+
+
+def _tell_faults(stand_in: StandIn) -> object:
+    plan = stand_in.faults.plan
+    return {} if plan is None else plan.faults.to_wire()
 
 
 def _tell_decisions(request: HttpRequest, stand_in: StandIn) -> object:

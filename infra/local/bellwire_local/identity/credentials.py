@@ -8,6 +8,7 @@ import base64
 import binascii
 import hmac
 import json
+import math
 import secrets
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -62,6 +63,7 @@ class CredentialIssuer:
         self._long_lived: dict[str, Principal] = {}
         self._adopted: dict[str, tuple[Credentials, Principal]] = {}
         self._longest_s: float | None = None
+        self._ended_s = -math.inf
 
     def shorten(self, longest_s: float | None) -> None:
         """End temporary credentials so long after they were issued, those in use as well.
@@ -69,6 +71,10 @@ class CredentialIssuer:
         None lets everybody have their own time again.
         """
         self._longest_s = longest_s
+
+    def expire(self, now_s: float) -> None:
+        """End the temporary credentials that were issued until now; later ones are not touched."""
+        self._ended_s = now_s
 
     def issue_temporary(
         self, principal: Principal, issued_at: float, lifetime_s: int
@@ -123,9 +129,14 @@ class CredentialIssuer:
 
     def _read_end(self, claims: dict[str, object]) -> float:
         expires_at, issued_at = float(str(claims["exp"])), claims.get("iat")
-        if self._longest_s is None or issued_at is None:
+        if issued_at is None:
             return expires_at
-        return min(expires_at, float(str(issued_at)) + self._longest_s)
+        issued_s = float(str(issued_at))
+        if issued_s <= self._ended_s:
+            expires_at = min(expires_at, self._ended_s)
+        if self._longest_s is not None:
+            expires_at = min(expires_at, issued_s + self._longest_s)
+        return expires_at
 
     def _open(self, session_token: str) -> dict[str, object] | None:
         try:

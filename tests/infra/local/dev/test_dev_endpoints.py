@@ -1,6 +1,7 @@
 """`/dev/…` on the web port: who may ask, and what they are told."""
 
 import json
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ import boto3
 import pytest
 import urllib3
 
-from services import RunningService
+from services import RunningService, tailing
 
 POOL = urllib3.PoolManager(retries=False)
 JSON = "application/json"
@@ -33,8 +34,25 @@ def test_faults_come_into_force_are_echoed_and_end(service: RunningService) -> N
     assert (status, in_force["delay"]) == (200, "1ms..2ms")
     assert isinstance(in_force["seed"], int)
     assert set_faults(service, in_force) == (200, in_force)
+    assert call(service, "GET", "/dev/faults") == (200, in_force)
     assert set_faults(service, {}) == (200, {})
     assert set_faults(service, {"off": True}) == (200, {})
+    assert call(service, "GET", "/dev/faults") == (200, {})
+
+
+def test_what_happens_once_says_to_how_many(service: RunningService) -> None:
+    with tailing(service, "public/once"):
+        deadline_s = time.monotonic() + 30
+        while once(service, "/dev/cut") == 0:
+            assert time.monotonic() < deadline_s, "no connection to end"
+    assert once(service, "/dev/expire") == 0  # the terminal's keys last for ever
+
+
+def once(service: RunningService, path: str) -> int:
+    status, content = call(service, "POST", path, b"{}", content_type=JSON)
+    assert status == 200
+    count: int = content["connections"]
+    return count
 
 
 def test_a_page_of_the_service_itself_may_ask(service: RunningService) -> None:
@@ -162,7 +180,7 @@ def test_no_page_of_another_origin_gets_keys(
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/dev/faults"),
+        ("GET", "/dev/cut"),
         ("DELETE", "/dev/decisions"),
         ("GET", "/dev/"),
         ("GET", "/dev/nothing"),
