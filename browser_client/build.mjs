@@ -8,7 +8,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 /** What the build lets pass now; the aim for the whole core is 10,000. */
-const MAX_GZIP_BYTES = 13_100;
+const MAX_GZIP_BYTES = 13_400;
 
 /**
  * Fields that no application, server or debug hook sees, which get short names: of what the machine

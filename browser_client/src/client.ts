@@ -9,7 +9,7 @@ import { poll } from "./io/poller.ts";
 import { fetchPresence, type Present } from "./io/presence.ts";
 import { fetchSession, type OpenedSession, type Wish } from "./io/session.ts";
 import { signUrl } from "./io/signing.ts";
-import { Socket } from "./io/socket.ts";
+import { type OpenWire, openSocket, type Wire } from "./io/wire.ts";
 import { Listeners } from "./listeners.ts";
 import { channelOf, checkChannel, isPublic, OWN, topicOf } from "./protocol/channels.ts";
 import { startConnection, step } from "./protocol/connection.ts";
@@ -57,6 +57,7 @@ export interface ClientEvents {
 /** A connection to one Bellwire; all its channels share one socket and one poll. */
 export class Client {
   readonly #options: ConnectOptions;
+  readonly #openWire: OpenWire;
   readonly #listeners = new Listeners<ClientEvents>();
   readonly #channels = new Map<string, Set<Channel>>();
   readonly #effects: Effect[] = [];
@@ -64,12 +65,14 @@ export class Client {
   #token: Token | null;
   /** With its secrets, which the machine does not get to see. */
   #session: OpenedSession | null = null;
-  #socket: Socket | null = null;
+  #socket: Wire | null = null;
   /** Counts sockets asked for, so that what an old one still brings is not heard. */
   #generation = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: ConnectOptions) {
+  /** @param openWire opens what is pushed over. */
+  constructor(options: ConnectOptions, openWire: OpenWire = openSocket) {
+    this.#openWire = openWire;
     this.#options = { ...options, url: options.url.replace(/\/+$/, "") };
     this.#token = options.token ?? null;
     this.#connection = startConnection(kindOf(this.#token));
@@ -292,19 +295,27 @@ export class Client {
     }
   }
 
-  #makeSocket(url: string, session: OpenedSession, tell: (event: Event) => void): Socket {
+  #makeSocket(url: string, session: OpenedSession, tell: (event: Event) => void): Wire {
     const texts = new TextQueue((topic, text, sizeBytes) => {
       const channel = channelOf(session.stage, topic);
       if (channel !== null) tell(readPayload(channel, text, sizeBytes));
     });
-    return new Socket(url, makeClientId(session.identityId), {
+    const listener = {
       onOpened: () => tell({ kind: "Opened" }),
-      onSubscribed: (topics) =>
+      onSubscribed: (topics: ReadonlyMap<string, boolean>) =>
         tell({ kind: "Subscribed", channels: byChannel(session.stage, topics) }),
       onPonged: () => tell({ kind: "Ponged" }),
-      onPayload: (topic, payload) => texts.push(topic, payload),
-      onLost: (error) => (error ? this.#reportLoss(error, tell) : tell({ kind: "Lost" })),
-    });
+      onPayload: (topic: string, payload: Uint8Array<ArrayBuffer>) => texts.push(topic, payload),
+      onLost: (error: Error | null) =>
+        error ? this.#reportLoss(error, tell) : tell({ kind: "Lost" }),
+    };
+    const { url: api, session: wish } = this.#options;
+    const { identityId } = session;
+    return this.#openWire(url, makeClientId(identityId), listener, [
+      api,
+      identityId,
+      wish?.channels,
+    ]);
   }
 
   #reportLoss(error: Error, tell: (event: Event) => void): void {
@@ -343,7 +354,7 @@ function readPayload(channel: string, text: string | null, sizeBytes: number): E
   }
 }
 
-/** A client id of the identity's own, one per socket: `us-east-1:…-1b9d6bcd`. */
+/** A client id of the identity's own, one per socket: `us-east-1:…-ab8dfbbd4bed`, 48 bits by chance. */
 function makeClientId(identityId: string): string {
-  return `${identityId}-${crypto.randomUUID().slice(0, 8)}`;
+  return `${identityId}-${crypto.randomUUID().slice(-12)}`;
 }

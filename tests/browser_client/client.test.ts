@@ -127,7 +127,7 @@ describe("a client", () => {
     );
     const [connectPacket] = broker.last.received;
     expect(connectPacket).toMatchObject({
-      clientId: expect.stringMatching(/^us-east-1:guest-[A-Za-z0-9]{8}$/),
+      clientId: expect.stringMatching(/^us-east-1:guest-[0-9a-f]{12}$/),
     });
   });
 

@@ -106,7 +106,7 @@ describe("a member", () => {
     expect(bearers("/v1/updates?channels=user")).toEqual(new Set([`hush-session-1-of-${ALICE}`]));
     expect(web.asked.filter(({ headers }) => "x-amz-target" in headers)).toEqual([]);
     expect(broker.last.received[0]).toMatchObject({
-      clientId: expect.stringMatching(/^us-east-1:alice-[A-Za-z0-9]{8}$/),
+      clientId: expect.stringMatching(/^us-east-1:alice-[0-9a-f]{12}$/),
     });
   });
 
