@@ -7,8 +7,15 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
-/** What the build lets pass now; the aim for the whole core is 10,000. */
-const MAX_GZIP_BYTES = 13_400;
+/**
+ * Source, file, and what the build lets pass, in bytes gzipped; the aim for the core is 10,000, for
+ * bellwire.js 12,500. Of the worker no page waits for its first update.
+ */
+const CLIENT_FILES = [
+  ["core.ts", "bellwire-core.js", 13_400],
+  ["index.ts", "bellwire.js", 15_500],
+  ["worker.ts", "bellwire-worker.js", 3_000],
+];
 
 /**
  * Fields that no application, server or debug hook sees, which get short names: of what the machine
@@ -48,14 +55,16 @@ const clientOfThePage = {
 };
 
 async function buildClient() {
-  const outfile = join(dist, "bellwire.js");
-  const entryPoints = [join(here, "src/index.ts")];
-  await build({ ...shared, entryPoints, outfile, mangleProps: INNER_FIELDS });
-  const bytes = await readFile(outfile);
-  const gzipBytes = gzipSync(bytes, { level: 9 }).length;
-  console.log(`bellwire.js: ${bytes.length} bytes, ${gzipBytes} gzipped`);
-  if (gzipBytes > MAX_GZIP_BYTES) {
-    throw new Error(`found ${gzipBytes} bytes gzipped, expected at most ${MAX_GZIP_BYTES}`);
+  for (const [source, name, maxGzipBytes] of CLIENT_FILES) {
+    const outfile = join(dist, name);
+    const entryPoints = [join(here, "src", source)];
+    await build({ ...shared, entryPoints, outfile, mangleProps: INNER_FIELDS });
+    const bytes = await readFile(outfile);
+    const gzipBytes = gzipSync(bytes, { level: 9 }).length;
+    console.log(`${name}: ${bytes.length} bytes, ${gzipBytes} gzipped`);
+    if (gzipBytes > maxGzipBytes) {
+      throw new Error(`found ${gzipBytes} bytes of ${name}, expected at most ${maxGzipBytes}`);
+    }
   }
 }
 

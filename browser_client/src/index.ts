@@ -1,16 +1,16 @@
-/** The public API of the browser client. */
-import { Client, type ConnectOptions } from "./client.ts";
+/** The public API of the browser client; tabs of one origin and owner share one socket. */
+import { Client, type ConnectOptions as CoreOptions } from "./client.ts";
+import { openShared } from "./tabs/tab.ts";
 
-export type { Channel, ChannelEvents } from "./channel.ts";
-export type { Client, ClientEvents, ConnectOptions, Identity, Token } from "./client.ts";
-export type { Present } from "./io/presence.ts";
-export type { Wish } from "./io/session.ts";
-export { BellwireError, type ErrorCode } from "./protocol/errors.ts";
-export type { Status } from "./protocol/machine.ts";
-export type { Update } from "./protocol/sequence.ts";
-export type { Position } from "./protocol/updates.ts";
+export * from "./core.ts";
+
+/** What `connect` takes. */
+export interface ConnectOptions extends CoreOptions {
+  /** False: this client has a socket of its own. */
+  readonly tabs?: boolean;
+}
 
 /** Connect to the Bellwire at `options.url`; channels may be followed at once. */
 export function connect(options: ConnectOptions): Client {
-  return new Client(options);
+  return new Client(options, options.tabs === false ? undefined : openShared);
 }

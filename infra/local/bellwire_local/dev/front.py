@@ -46,7 +46,11 @@ JOINING: Final = 32
 COME_BACK_S: Final = (2, 8)
 ANY_METHOD: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - told so by --host, and warned of
-CLIENT_FILES: Final = ("bellwire.js", "bellwire.js.map")
+CLIENT_FILES: Final = tuple(
+    f"{name}{ending}"
+    for name in ("bellwire.js", "bellwire-core.js", "bellwire-worker.js")
+    for ending in ("", ".map")
+)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Admit = Callable[[Request, bytes], Authorized]

@@ -97,6 +97,8 @@ def test_the_client_and_the_dashboard_are_served(service: RunningService) -> Non
     for path, kind in (
         ("/", "text/html"),
         ("/bellwire.js", "text/javascript"),
+        ("/bellwire-core.js", "text/javascript"),
+        ("/bellwire-worker.js", "text/javascript"),
         ("/main.js", "text/javascript"),
     ):
         status, _, headers = call(service, "GET", path)
