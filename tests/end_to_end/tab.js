@@ -6,11 +6,14 @@ window.start = (names, options) => {
   const statuses = [];
   const errors = [];
   const pushed = {};
+  const pushedMs = [];
   const client = connect({
     url: "/v1",
     ...options,
     debug: ({ kind, envelope }) => {
-      if (kind === "EnvelopeArrived") pushed[envelope.channel] = envelope.last;
+      if (kind !== "EnvelopeArrived") return;
+      pushed[envelope.channel] = envelope.last;
+      pushedMs.push(performance.now());
     },
   });
   const follow = (name) => {
@@ -23,7 +26,7 @@ window.start = (names, options) => {
   client.on("status", (status) => statuses.push(status));
   client.on("error", ({ message }) => errors.push(message));
   const channels = Object.fromEntries(names.map((name) => [name, follow(name)]));
-  window.tab = { client, channels, told, statuses, errors, pushed, isFrozen: false };
+  window.tab = { client, channels, told, statuses, errors, pushed, pushedMs, isFrozen: false };
   document.addEventListener("freeze", () => {
     tab.isFrozen = true;
   });

@@ -74,6 +74,12 @@ class Tab:
         told: list[Any] = self.page.evaluate("(channel) => tab.told[channel]", channel)
         return told
 
+    def set_lifecycle(self, state: str) -> None:
+        """Freeze a hidden page ("frozen") as a browser does in time, or wake it ("active")."""
+        assert isinstance(self.page, HiddenPage)
+        self.page.send("Page.setWebLifecycleState", state=state)
+        self.wait_until(f"tab.isFrozen === {json.dumps(state == 'frozen')}")
+
     @property
     def statuses(self) -> list[str]:
         """Every status after the first, in order."""

@@ -1,6 +1,5 @@
 """Several tabs of one browser: one socket for all of them, and each is told all that is its own."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -150,22 +149,14 @@ def test_with_a_worker_no_tab_notices_that_another_closes_or_freezes(
     publish(publisher, channel, up_to=5)
     assert_told([second], channel, up_to=5)
     first.page.close()
-    set_lifecycle(second, "frozen")
+    second.set_lifecycle("frozen")
     publish(publisher, channel, up_to=15)
     assert_pushed(others, publisher, channel)
     assert [tab.statuses for tab in others] == [["live"], ["live"]]
     assert second.told(channel) == [2, 3, 4, 5]
-    set_lifecycle(second, "active")
+    second.set_lifecycle("active")
     assert_pushed([second, *others], publisher, channel)
     wait_for_sockets(service, 1)
-
-
-def set_lifecycle(tab: Tab, state: str) -> None:
-    """Freeze the page ("frozen") as a browser does tabs long hidden, or wake it ("active")."""
-    assert isinstance(tab.page, HiddenPage)
-    tab.page.send("Page.setWebLifecycleState", state=state)
-    is_frozen = json.dumps(state == "frozen")
-    tab.wait_until(f"tab.isFrozen === {is_frozen}")
 
 
 def test_when_the_worker_dies_its_tabs_start_another(
@@ -191,7 +182,7 @@ def test_another_tab_leads_when_the_one_that_leads(
     publish(publisher, channel, up_to=5)
     assert_told([first], channel, up_to=5)
     if end == "freezes":
-        set_lifecycle(first, "frozen")
+        first.set_lifecycle("frozen")
     elif end == "closes":
         first.page.close()
     elif isinstance(first.page, HiddenPage):
@@ -201,7 +192,7 @@ def test_another_tab_leads_when_the_one_that_leads(
         tab.wait_until("tab.statuses.length > 1")
     assert_pushed(others, publisher, channel)
     if end == "freezes":
-        set_lifecycle(first, "active")
+        first.set_lifecycle("active")
         assert_pushed([first, *others], publisher, channel)
     wait_for_sockets(service, 1)
 
@@ -233,6 +224,8 @@ def test_closing_one_client_ends_no_other(
     assert_told([second], channel, up_to=5)
     assert second.statuses == ["live"]
     wait_for_sockets(service, 1)
+    second.page.evaluate("tab.client.close()")
+    wait_for_sockets(service, 0)
 
 
 @pytest.mark.parametrize("mode", ["switched_off", "no_locks"])

@@ -79,7 +79,7 @@ class Tab implements Wire {
   }
 
   #send(message: ToHub): void {
-    this.#port?.postMessage(message);
+    if (!this.#isOver) this.#port?.postMessage(message);
   }
 
   #lose(message: string | null = null): void {
@@ -105,7 +105,7 @@ class Tab implements Wire {
 
   #askWorker(): void {
     const giveUp = () => {
-      if (this.#isOver || this.#isWelcome) return;
+      if (this.#isOver || this.#isWelcome || this.#hall) return;
       hasWorker = false;
       this.#port?.close();
       this.#followLeader();
@@ -131,11 +131,8 @@ class Tab implements Wire {
     const knock = () => this.#isWelcome || hall.postMessage(this.#id);
     this.#listen(new BroadcastChannel(this.#id));
     hall.onmessage = ({ data }) => data === null && knock();
-    const onLead = () => {
-      if (this.#isWelcome)
-        this.#lose(); // It was another's.
-      else this.#receive(hall);
-    };
+    // Got while another's hub was there, it means that this is gone.
+    const onLead = () => (this.#isWelcome ? this.#lose() : this.#receive(hall));
     const lead = (isStolen: boolean) =>
       this.#hold(this.#key, onLead, isStolen).catch(() => this.#lose()); // Stolen from it.
     void lead(false);
