@@ -23,11 +23,13 @@ from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
 from benchmarks.reads import measure_reads
 from benchmarks.stores import sql_stores
+from benchmarks.tabs import measure_hand_overs
 from benchmarks.writers import WRITERS, measure_writers
 from browsers import running_browser
 from services import running_service
 
-CLIENT = Path(__file__).parents[2] / "browser_client" / "dist" / "bellwire.js"
+DIST = Path(__file__).parents[2] / "browser_client" / "dist"
+CLIENT_FILES = ("bellwire-core.js", "bellwire.js", "bellwire-worker.js")
 STARTS = 5
 DISK = "/var/tmp"  # unlike /tmp never in memory, see hier(7)
 
@@ -53,6 +55,9 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
         for label, times_ms in measure_polls(service):
             yield f"poll over HTTP, {label}", in_words(times_ms)
         yield from measure_members(service)
+        yield "tabs without push when the first goes", ""
+        for label, pauses_ms in measure_hand_overs(browser, service):
+            yield f"  {label}", in_words(pauses_ms)
     yield from measure_fanout(directory / "fanout")
     yield "append to SQLite, one update", in_words(measure_appends(directory))
     with sql_stores(directory / "stores") as stores:
@@ -61,8 +66,9 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
     starts_ms = measure_starts(directory / "starts")
     yield "start of the service until ready", " · ".join(f"{one:.0f} ms" for one in starts_ms)
     yield from measure_cold_starts(directory / "functions")
-    size_bytes = len(gzip.compress(CLIENT.read_bytes(), 9))
-    yield "bellwire.js, gzip -9", f"{size_bytes:,} bytes"
+    for name in CLIENT_FILES:
+        size_bytes = len(gzip.compress((DIST / name).read_bytes(), 9))
+        yield f"{name}, gzip -9", f"{size_bytes:,} bytes"
 
 
 def log_rows(name: str, engine: Engine) -> Iterator[tuple[str, str]]:
