@@ -10,10 +10,12 @@ const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 /** The package's entries and what the build lets pass now; the aim for the core is 10,000. */
 const ENTRIES = [
-  { name: "bellwire", source: "index.ts", maxGzipBytes: 13_100 },
+  { name: "bellwire", source: "index.ts", maxGzipBytes: 15_500 },
   { name: "core", source: "core.ts", maxGzipBytes: 13_100 },
   { name: "react", source: "react.ts", maxGzipBytes: 800 },
 ];
+/** The script of the SharedWorker; no page waits for it before its first update. */
+const WORKER = { name: "bellwire-worker", source: "worker.ts", maxGzipBytes: 3_000 };
 /** Of the script for old browsers. */
 const MAX_LEGACY_GZIP_BYTES = 2_500;
 
@@ -94,7 +96,7 @@ async function buildDashboard() {
   }
 }
 
-for (const entry of ENTRIES) await buildEntry(entry);
+for (const entry of [...ENTRIES, WORKER]) await buildEntry(entry);
 await buildLegacy();
 await buildTypes(
   join(dist, "types"),

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Error, Page, sync_playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -54,6 +54,8 @@ def watched_page(
 ) -> Iterator[Page]:
     """Open a page of a fresh profile; at its end, fail for any error thrown or written in it.
 
+    Further pages of the same profile (`page.context.new_page()`) are watched as well.
+
     Args:
         has_outage: the network fails on purpose, so the browser's own words about that are no
             error of the page.
@@ -69,9 +71,12 @@ def watched_page(
             errors.append(f"{message.text} ({message.location})")
 
     with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
-        page = context.new_page()
-        page.on("console", note)
-        page.on("pageerror", lambda error: errors.append(f"{error.message}\n{error.stack}"))
-        yield page
+        context.on("console", note)
+        context.on("weberror", lambda thrown: errors.append(_words_of(thrown.error)))
+        yield context.new_page()
     if errors:
         raise AssertionError("errors in the page:\n" + "\n".join(errors))
+
+
+def _words_of(error: Error) -> str:
+    return f"{error.message}\n{error.stack}"

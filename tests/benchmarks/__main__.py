@@ -27,6 +27,7 @@ from benchmarks.push import RATE_PER_S, measure_push
 from benchmarks.reads import measure_reads
 from benchmarks.sizes import measure_sizes
 from benchmarks.stores import sql_stores
+from benchmarks.tabs import measure_hand_overs
 from benchmarks.writers import WRITERS, measure_writers
 from browsers import running_browser
 from services import running_service
@@ -67,6 +68,9 @@ def service_rows(browser: Browser, directory: Path) -> Rows:
         for label, times_ms in measure_polls(service):
             yield f"poll over HTTP, {label}", in_words(times_ms)
         yield from measure_members(service)
+        yield "tabs without push when the first goes", ""
+        for label, pauses_ms in measure_hand_overs(browser, service):
+            yield f"  {label}", in_words(pauses_ms)
 
 
 def log_rows(_browser: Browser, directory: Path) -> Rows:

@@ -1,9 +1,11 @@
-// Follows the channel named after the # and keeps whatever the client tells, in its order.
+// Follows the channel named after the # and keeps whatever the client tells, in its order; over a
+// socket of the page's own, whose frames the tests get to see.
 import { connect } from "/bellwire.js";
 
 const arrived = { envelopes: 0, answers: 0 };
 const client = connect({
   url: "/v1",
+  tabs: false,
   debug: ({ kind }) => {
     if (kind === "EnvelopeArrived") arrived.envelopes++;
     if (kind === "AnswerArrived") arrived.answers++;

@@ -1,4 +1,5 @@
-// Somebody's page: follows channels with the built client and keeps what it was told, by channel.
+// Somebody's page: follows channels with the built client and keeps what it was told, by channel;
+// over a socket of the page's own, whose frames the tests get to see.
 import { connect } from "/bellwire.js";
 
 const told = {};
@@ -13,7 +14,7 @@ const follow = (client, name) => {
 };
 
 window.start = (token, names, session) => {
-  const client = connect({ url: "/v1", ...(token && { token }), ...(session && { session }) });
+  const client = connect({ url: "/v1", tabs: false, ...(token && { token }), ...(session && { session }) });
   client.on("status", (status) => statuses.push(status));
   client.on("error", ({ code, message, channel }) => errors.push({ code, message, channel }));
   const channels = Object.fromEntries(names.map((name) => [name, follow(client, name)]));

@@ -46,7 +46,14 @@ JOINING: Final = 32
 COME_BACK_S: Final = (2, 8)
 ANY_METHOD: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - told so by --host, and warned of
-CLIENT_FILES: Final = ("bellwire.js", "bellwire.js.map", "bellwire-poll.js")
+CLIENT_FILES: Final = (
+    "bellwire-poll.js",
+    *(
+        f"{name}.js{ending}"
+        for name in ("bellwire", "bellwire-worker", "core", "react")
+        for ending in ("", ".map")
+    ),
+)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Admit = Callable[[Request, bytes], Authorized]

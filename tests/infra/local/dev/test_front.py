@@ -98,6 +98,8 @@ def test_the_client_and_the_dashboard_are_served(service: RunningService) -> Non
         ("/", "text/html"),
         ("/bellwire.js", "text/javascript"),
         ("/bellwire-poll.js", "text/javascript"),
+        ("/bellwire-worker.js", "text/javascript"),
+        ("/core.js", "text/javascript"),
         ("/main.js", "text/javascript"),
     ):
         status, _, headers = call(service, "GET", path)
