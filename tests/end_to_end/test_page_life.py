@@ -85,6 +85,7 @@ def test_a_page_kept_for_the_way_back_goes_on_where_it_was(
     expected = events(publisher, channel, 1)
     follower.wait_for_seq(1)
     keeping_page.evaluate(NOTE_DOWN)
+    keeping_page.context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     reader = keeping_page.context.new_page()
     reader.goto(f"{service.url}/v1/config")
     keeping_page.goto(f"{service.url}/v1/config")
