@@ -89,7 +89,9 @@ export function onTimer(work: Work): void {
 
 /** The page or its network is back: try now, or see whether the socket still lives. */
 export function onWoke(work: Work): void {
-  const { phase } = work.link;
+  const { link } = work;
+  const { phase } = link;
+  if (phase === "asleep") link.phase = "idle"; // Without a socket, that is what it stays.
   if (phase === "waiting" || phase === "asleep") start(work);
   else if (phase === "open") ping(work, PROVE_WITHIN_MS);
 }

@@ -293,3 +293,12 @@ it("does not wait for what only a poll can bring: an envelope of another epoch",
   rig.send({ kind: "EnvelopeArrived", envelope, sizeBytes: 10 }).pass(249);
   expect(rig.taken("Poll")).toHaveLength(1);
 });
+
+it("polls again when it wakes, where polls are all it has", () => {
+  const rig = new Rig("none", "poll").send({ kind: "Started" }).addChannels(HOST).pass(0);
+  rig.answerFirst(rig.poll().id, [HOST]).send({ kind: "Slept" }).pass(60_000);
+  expect(rig.taken("Poll")).toEqual([]);
+  rig.send({ kind: "Woke", isHidden: false }).pass(0);
+  rig.answerUpTo(rig.poll(), 1).pass(2000);
+  expect(rig.taken("Poll")).toHaveLength(1);
+});

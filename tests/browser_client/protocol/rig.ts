@@ -9,6 +9,7 @@ import type {
   Event,
   Session,
   TokenKind,
+  Transport,
 } from "../../../browser_client/src/protocol/machine.ts";
 import type { WireUpdate } from "../../../browser_client/src/protocol/updates.ts";
 
@@ -37,8 +38,8 @@ export class Rig {
   #effects: Effect[] = [];
   #timerMs = Number.POSITIVE_INFINITY;
 
-  constructor(token: TokenKind = "none") {
-    this.connection = startConnection(token);
+  constructor(token: TokenKind = "none", transport: Transport = "auto") {
+    this.connection = startConnection(token, transport);
   }
 
   send(event: Event): this {
