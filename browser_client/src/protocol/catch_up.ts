@@ -139,7 +139,8 @@ export function onPollFailed(work: Work, { id, error }: PollFailed): void {
     line.failures = 0;
     // The error names the channel that may not be read; the others are asked again without it.
     const named = left.filter(({ sequence }) => sequence.channel === error.channel);
-    for (const watch of named.length > 0 ? named : left) refuse(work, watch, error);
+    const isOfOne = asked.has(error.channel ?? ""); // It may not be followed any more.
+    for (const watch of isOfOne ? named : left) refuse(work, watch, error);
   }
 }
 

@@ -261,6 +261,14 @@ describe("refused for good", () => {
     expect(next).toMatchObject({ kind: "Poll", query: "channels=public%2Fa" });
   });
 
+  it("is nobody else when that channel is not followed any more", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels("public/a", "public/ab").pass(0);
+    const poll = rig.poll();
+    rig.send({ kind: "ChannelRemoved", channel: "public/ab" });
+    rig.failPoll(poll, "not_allowed", "public/ab").pass(0);
+    expect(rig.take()).toMatchObject([{ kind: "Poll", query: "channels=public%2Fa" }]);
+  });
+
   it("is not a channel that the server calls worth another try", () => {
     const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
     const error = new BellwireError("not_allowed", "being set up", undefined, true);
