@@ -75,7 +75,7 @@ export function onAnswer(work: Work, event: AnswerArrived): void {
   line.failures = line.notBeforeMs = line.heldMs = 0;
   for (const [channel, askedFrom] of asked) {
     const watch = work.watches.get(channel);
-    if (!watch) continue;
+    if (!watch || event.id < watch.firstPollId) continue;
     const before = watch.sequence;
     const answer = event.answer.channels.get(channel);
     if (answer) advance(work, watch, { kind: "answer", answer, askedFrom });

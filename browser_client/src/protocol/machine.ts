@@ -192,6 +192,8 @@ export interface Watch {
   readonly sequence: Sequence;
   readonly subscription: "none" | "asked" | "granted" | "denied";
   readonly subscribedMs: number;
+  /** Polls before this one asked for it when it was followed before; they are not its. */
+  readonly firstPollId: number;
   /** The first poll sent after that answers for what was missed before it. */
   readonly caughtUpBy: number;
   /** How many of the checks after SUBACK have been sent. */

@@ -35,12 +35,13 @@ export function startLine(needsToken: boolean): Line {
 }
 
 /** Watch a channel; its first poll and its subscription go out with the next timer. */
-export function addChannel({ watches, nowMs }: Work, channel: string): void {
+export function addChannel({ watches, nowMs, nextPollId }: Work, channel: string): void {
   watches.set(channel, {
     audience: isPublic(channel) ? "public" : "private",
     sequence: startSequence(channel),
     subscription: "none",
     subscribedMs: 0,
+    firstPollId: nextPollId,
     caughtUpBy: 0,
     checks: 0,
     checkMs: nowMs,

@@ -181,6 +181,16 @@ describe("a state that comes in pages", () => {
     expect(askedBy(rig.poll()).get(HOST)).toEqual({ epoch: EPOCH, seq: 9, page: "cpu" });
   });
 
+  it("begins anew with the channel: the last page is not the whole of it", () => {
+    const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
+    rig.answerPage(rig.poll(), HOST, "cpu", 9).pass(0);
+    const second = rig.poll();
+    rig.send({ kind: "ChannelRemoved", channel: HOST }).addChannels(HOST);
+    rig.answerPage(second, HOST, "mem", 9, false).pass(0);
+    expect(rig.connection.watches.get(HOST)?.sequence.position).toBe(null);
+    expect(rig.poll().query).toBe("channels=public%2Fhost");
+  });
+
   it("is not asked for in a hurry when a page ends where the last one ended", () => {
     const rig = paging();
     rig.answerPage(rig.poll(), HOST, "cpu", 9).pass(1000);
