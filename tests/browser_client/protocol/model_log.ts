@@ -40,6 +40,10 @@ export class Log {
     return positionOf(this.#items.at(-1));
   }
 
+  tailAsOf(asOfMs: number): Position {
+    return positionOf(this.#items.findLast(({ atMs }) => atMs <= asOfMs));
+  }
+
   /** Append `count` updates; return the envelope that covers them. */
   publish(count: number, pick: number, atMs = 0): Message[] {
     const before = this.#isRenewed ? 0 : this.tail.seq;
@@ -86,7 +90,7 @@ export class Log {
   /** All but the newest `keep` items expire. */
   forget(keep: number): void {
     this.#kept = Math.max(this.#kept, this.#items.length - keep);
-    this.forgotten = this.#items[this.#kept - 1]?.number ?? this.forgotten;
+    this.forgotten = Math.max(this.forgotten, this.#items[this.#kept - 1]?.number ?? -1);
   }
 
   state(): State {

@@ -75,9 +75,25 @@ const WAYS = [
 export const KINDS: readonly string[] = [...FAULTS, ...ALL_HAPPENINGS, ...WAYS];
 /** A history leaves out some kinds and has more of others, so that each is met alone as well. */
 const SHARES = [0, 1, 1, 2];
+/** Some histories have these alone, and quiet channels: what is published has to be there soon. */
+const GENTLE: readonly (Fault | Happening)[] = [
+  "deliverLate",
+  "lagPoll",
+  "renewEpoch",
+  "forget",
+  "cut",
+  "bar",
+  "sleep",
+  "login",
+  "unfollow",
+  "closeTab",
+  "openTab",
+];
+const SHARE_OF_GENTLE = 0.15;
 
 export class Faults {
   isOn = true;
+  readonly isGentle: boolean;
   readonly tally: Tally;
   readonly #chance: Chance;
   readonly #rates: Readonly<Record<Fault, number>>;
@@ -86,11 +102,12 @@ export class Faults {
   constructor(chance: Chance, tally: Tally) {
     this.#chance = chance;
     this.tally = tally;
-    const rates = FAULTS.map((fault) => [fault, RATES[fault] * chance.pick(SHARES)]);
+    this.isGentle = chance.next() < SHARE_OF_GENTLE;
+    const share = (kind: Fault | Happening) =>
+      !this.isGentle ? chance.pick(SHARES) : GENTLE.includes(kind) ? 1 : 0;
+    const rates = FAULTS.map((fault) => [fault, RATES[fault] * share(fault)]);
     this.#rates = Object.fromEntries(rates);
-    this.#lots = ALL_HAPPENINGS.flatMap((one) =>
-      Array(HAPPENINGS[one] * chance.pick(SHARES)).fill(one),
-    );
+    this.#lots = ALL_HAPPENINGS.flatMap((one) => Array(HAPPENINGS[one] * share(one)).fill(one));
   }
 
   /** Tell whether this strikes now. */
@@ -108,6 +125,11 @@ export class Faults {
   /** Return up to that much, or little once nothing goes wrong any more. */
   delayMs(mostMs: number): number {
     return 1 + this.#chance.next() * (this.isOn ? mostMs : 50);
+  }
+
+  /** Return how long half a poll takes. */
+  transitMs(): number {
+    return this.delayMs(this.isGentle ? 450 : 1500);
   }
 
   count(kind: string): void {

@@ -10,7 +10,7 @@ import { Chance } from "./chance.ts";
 import { Faults, type Happening, type Tally } from "./faults.ts";
 import { Gate } from "./gate.ts";
 import { Broker, type World } from "./network.ts";
-import { Page, type Surroundings } from "./page.ts";
+import { OLDEST_READ_MS, Page, type Surroundings } from "./page.ts";
 import { Schedule } from "./schedule.ts";
 import { ALICE, BOB, CHANNELS, GUEST, ModelService } from "./service.ts";
 import { Tabs } from "./tabs.ts";
@@ -18,6 +18,15 @@ import { Tabs } from "./tabs.ts";
 export type Trace = (nowMs: number, page: Page, what: Event | Effect) => void;
 
 const QUIET_MS = 120_000;
+/** How soon what was published is there at rest where it is pushed. */
+const PUSHED_WITHIN_MS = 100;
+/** And where it is polled, besides what a cache repeats. */
+const SOON_MS = 3000;
+/** In gentle histories: the last check after SUBACK, the poll before it and its own time. */
+const FRESH_WITHIN_MS = 16_000;
+/** Told that it woke, a page asks at once; what a lagging replica left out comes later. */
+const AWAKE_WITHIN_MS = 1500;
+const GENTLE_EVERY_MS = 10_000;
 const MOST_TABS = 3;
 const SHARE_OF_TABBED = 0.3;
 
@@ -53,7 +62,9 @@ export class History {
     const schedule = this.#schedule;
     this.#chance = chance;
     this.#faults = new Faults(chance, tally);
-    this.#service = new ModelService(chance.pick([1000, 1000, 5000]));
+    this.#service = new ModelService(
+      this.#faults.isGentle ? 1000 : chance.pick([1000, 1000, 5000]),
+    );
     this.#world = { chance, faults: this.#faults, schedule, service: this.#service };
     this.#broker = new Broker(this.#world);
     this.#tabs =
@@ -62,7 +73,7 @@ export class History {
     this.#around = {
       world: this.#world,
       gate: this.#gate,
-      keysPerPage: chance.pick([1, 2, 1000, 1000]),
+      keysPerPage: this.#faults.isGentle ? 1000 : chance.pick([1, 2, 1000, 1000]),
       openWire: (page, owner, listener) =>
         this.#tabs
           ? this.#tabs.openWire(page, owner, listener)
@@ -71,6 +82,7 @@ export class History {
       trace: (page, what) => trace(schedule.nowMs, page, what),
     };
     this.#faults.count(this.#transport);
+    if (this.#faults.isGentle) this.#faults.count("gentle");
   }
 
   /** Play it. @throws Error when something was told wrongly, or does not come to rest. */
@@ -79,9 +91,14 @@ export class History {
     this.#openPage();
     this.#publish();
     this.#happen();
+    if (this.#faults.isGentle) this.#watchFresh();
     this.#schedule.runUntil(faultyMs);
     this.#calm();
     this.#schedule.runUntil(faultyMs + QUIET_MS);
+    for (const log of this.#service.logs) this.#publishTo(log);
+    this.#schedule.runUntil(faultyMs + QUIET_MS + PUSHED_WITHIN_MS);
+    for (const page of this.#pages) page.checkFresh(this.#schedule.nowMs, true);
+    this.#schedule.runUntil(faultyMs + QUIET_MS + SOON_MS + this.#service.maxAgeMs);
     for (const page of this.#pages) page.rest();
   }
 
@@ -95,16 +112,32 @@ export class History {
 
   #publish(): void {
     if (!this.#faults.isOn) return;
-    const { nowMs } = this.#schedule;
     const log: Log = this.#chance.pick(this.#service.logs);
     if (this.#faults.strikes("renewEpoch")) log.renewEpoch();
     if (this.#faults.strikes("forget")) log.forget(this.#chance.below(4));
     if (this.#faults.strikes("restore")) log.restore(1 + this.#chance.below(8));
-    for (const message of log.publish(1 + this.#chance.below(4), this.#chance.below(90), nowMs)) {
+    this.#publishTo(log);
+    const isPaused = this.#faults.strikes("pause");
+    const mostMs = this.#faults.isGentle ? GENTLE_EVERY_MS : 1200;
+    this.#later(isPaused ? 15_000 : this.#faults.delayMs(mostMs), () => this.#publish());
+  }
+
+  #watchFresh(): void {
+    this.#checkFresh(FRESH_WITHIN_MS);
+    this.#later(1000, () => this.#faults.isOn && this.#watchFresh());
+  }
+
+  #checkFresh(withinMs: number): void {
+    if (this.#gate.isClosed) return;
+    for (const page of this.#pages) page.checkFresh(this.#schedule.nowMs - withinMs);
+  }
+
+  #publishTo(log: Log): void {
+    const count = 1 + this.#chance.below(4);
+    const { nowMs } = this.#schedule;
+    for (const message of log.publish(count, this.#chance.below(90), nowMs)) {
       this.#broker.publish(message);
     }
-    const isPaused = this.#faults.strikes("pause");
-    this.#later(isPaused ? 15_000 : this.#faults.delayMs(1200), () => this.#publish());
   }
 
   #happen(): void {
@@ -178,11 +211,17 @@ export class History {
     this.#gate.close();
     this.#later(forMs, () => {
       if (!this.#gate.isClosed) return;
-      for (const page of this.#pages) if (isClockStopped) page.moveClock(-forMs);
-      this.#gate.open();
       for (const page of this.#pages) {
-        const isTold = !page.isFrozen && this.#chance.next() < 0.7;
-        if (isTold) page.send({ kind: "Woke", isHidden: page.connection.isHidden });
+        if (isClockStopped) page.moveClock(-forMs);
+        page.wakeWithin(AWAKE_WITHIN_MS);
+      }
+      this.#gate.open();
+      const awakeMs = AWAKE_WITHIN_MS + OLDEST_READ_MS;
+      this.#later(AWAKE_WITHIN_MS, () => this.#faults.isGentle && this.#checkFresh(awakeMs));
+      for (const page of this.#pages) {
+        const isTold = this.#faults.isGentle || this.#chance.next() < 0.7;
+        if (isTold && !page.isFrozen)
+          page.send({ kind: "Woke", isHidden: page.connection.isHidden });
       }
     });
   }
@@ -213,6 +252,7 @@ export class History {
   #calm(): void {
     this.#faults.isOn = false;
     this.#broker.barredUntilMs = 0;
+    if (this.#gate.isClosed) for (const page of this.#pages) page.wakeWithin(AWAKE_WITHIN_MS);
     this.#gate.open();
     for (const page of this.#pages) {
       if (page.isFrozen) page.thaw(false, true);

@@ -19,6 +19,8 @@ export class Told {
   #at: Position | null = null;
   #sequence: Sequence | undefined;
   #lastEvent = -1;
+  /** Epochs that have been left behind. */
+  readonly #left = new Set<string>();
   #news: Update[] = [];
   #isReset = false;
 
@@ -48,14 +50,18 @@ export class Told {
   settle(sequence: Sequence, log: Log | undefined): void {
     if (sequence === this.#sequence) return;
     this.#sequence = sequence;
-    const { position, state } = sequence;
+    const { position, state, held } = sequence;
     const before = this.#at;
+    if (before && before.epoch !== position?.epoch) this.#left.add(before.epoch);
     this.#check(isSame(this.shown, state.map), () => `shown ${show(this.shown)}, not the state`);
     if (position) this.#settleAt(before, position, log);
     else {
       this.#check(this.shown.size === 0, () => `${show(this.shown)} left of another login`);
       this.#lastEvent = -1;
+      this.#left.clear();
     }
+    const old = held.find(({ envelope }) => this.#left.has(envelope.epoch));
+    this.#check(!old, () => `holds an envelope of ${old?.envelope.epoch}, which was left behind`);
     this.#at = position;
     this.#news = [];
     this.#isReset = false;
@@ -101,6 +107,14 @@ export class Told {
     const first = told[0] ?? Number.POSITIVE_INFINITY;
     if (before === null) return first;
     return Math.min(first, all.find((number) => number > forgotten) ?? first);
+  }
+
+  /** Check that this place of the log, whose epochs ascend, has been reached. */
+  checkFresh({ position }: Sequence, { epoch, seq }: Position): void {
+    const isThere =
+      position !== null &&
+      (position.epoch > epoch || (position.epoch === epoch && position.seq >= seq));
+    this.#check(isThere, () => `live at ${show(position)}, before ${epoch}:${seq}`);
   }
 
   /** Check that all is there once nothing goes wrong any more. */

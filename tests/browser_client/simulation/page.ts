@@ -31,6 +31,10 @@ export interface Surroundings {
 const down = new BellwireError("upstream", "down");
 const refused = new BellwireError("unauthenticated", "refused");
 const START_MS = 1_000_000;
+/** In gentle histories: the lag of a replica, what a cache repeats, and half a poll. */
+export const OLDEST_READ_MS = 5000;
+/** In gentle histories: SUBACK and the poll after it. */
+const BACK_WITHIN_MS = 2000;
 
 function busy(retryAfterMs: number): BellwireError {
   return new BellwireError("too_many", "busy", undefined, true, retryAfterMs);
@@ -52,6 +56,9 @@ export class Page {
   #generation = 0;
   #timer = 0;
   #offsetMs = START_MS;
+  /** What it shows is what it showed before it slept, until then. */
+  #awakeMs = 0;
+  #openedMs = Number.NEGATIVE_INFINITY;
   /** No poll may go out before, by the page's clock. */
   #heldMs = { public: 0, private: 0 };
 
@@ -100,6 +107,11 @@ export class Page {
     if (!isWokenFirst) this.send({ kind: "Woke", isHidden });
   }
 
+  /** Its machine wakes, and with that what was on its way arrives. */
+  wakeWithin(withinMs: number): void {
+    this.#awakeMs = this.#around.world.schedule.nowMs + withinMs;
+  }
+
   /** The clock goes on by so much more than time has. */
   moveClock(byMs: number): void {
     this.#offsetMs += byMs;
@@ -122,13 +134,37 @@ export class Page {
     const [connection, effects] = step(this.connection, event, moment);
     this.connection = connection;
     for (const effect of effects) this.#perform(effect);
-    for (const [channel, { sequence }] of connection.watches) {
+    this.#settle(effects.some(({ kind }) => kind === "SetStatus"));
+  }
+
+  /** Hold what was told against the logs; a page that has just come back must know what it missed. */
+  #settle(isNews: boolean): void {
+    const { faults, schedule } = this.#around.world;
+    for (const [channel, { sequence }] of this.connection.watches) {
       this.told.get(channel)?.settle(sequence, this.#logOf(channel));
     }
+    const isBack = isNews && schedule.nowMs - this.#openedMs < BACK_WITHIN_MS;
+    if (isBack && faults.isGentle) this.checkFresh(schedule.nowMs - OLDEST_READ_MS);
   }
 
   #logOf(channel: string) {
     return this.#around.world.service.logOf(channel, this.identityId);
+  }
+
+  /**
+   * Check that a live page has all that was published up to that time.
+   *
+   * @param isPushed whether only of channels that are pushed and go on: of a new epoch, a poll tells.
+   */
+  checkFresh(asOfMs: number, isPushed = false): void {
+    const { status, watches } = this.connection;
+    if (status !== "live" || this.#around.world.schedule.nowMs < this.#awakeMs) return;
+    for (const [channel, { sequence, subscription }] of watches) {
+      const log = this.#logOf(channel);
+      const isPushedOn = subscription === "granted" && sequence.position?.epoch === log?.tail.epoch;
+      if (log && (!isPushed || isPushedOn))
+        this.told.get(channel)?.checkFresh(sequence, log.tailAsOf(asOfMs));
+    }
   }
 
   /** Check that all is live and whole. */
@@ -228,7 +264,10 @@ export class Page {
     const generation = ++this.#generation;
     const tell = (event: Event) => generation === this.#generation && this.send(event);
     this.#wire = this.#around.openWire(this, this.#bearer?.identityId ?? GUEST, {
-      onOpened: () => tell({ kind: "Opened" }),
+      onOpened: () => {
+        this.#openedMs = this.#around.world.schedule.nowMs;
+        tell({ kind: "Opened" });
+      },
       onSubscribed: (channels) => tell({ kind: "Subscribed", channels }),
       onPonged: () => tell({ kind: "Ponged" }),
       onPayload: (channel, payload) => tell(this.#read(channel, payload)),
@@ -247,9 +286,9 @@ export class Page {
     const line = this.#lineOf(id);
     check(this.nowMs >= this.#heldMs[line], () => `polled within Retry-After: ${query}`);
     const bearer = needsToken ? this.#bearer : null;
-    schedule.after(faults.delayMs(1500), () => {
+    schedule.after(faults.transitMs(), () => {
       const event = this.#answer(id, query, bearer);
-      const delayMs = faults.strikes("slowPoll") ? faults.delayMs(10_000) : faults.delayMs(1500);
+      const delayMs = faults.strikes("slowPoll") ? faults.delayMs(10_000) : faults.transitMs();
       this.#later(delayMs, () => this.#takeAnswer(line, event));
     });
   }
