@@ -77,7 +77,7 @@ template: .installed-develop ## write infra/aws/template.yaml anew
 	PYTHONPATH=infra/aws $(BIN)/python -m bellwire_stack > infra/aws/template.yaml
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules browser_client/dist .fuzz .soak.mjs .installed-*
+	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules browser_client/dist .fuzz .soak .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -18,6 +18,7 @@ from benchmarks.appends import measure_appends
 from benchmarks.cold_start import measure_cold_starts
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
+from benchmarks.herd import measure_herd
 from benchmarks.members import measure_members
 from benchmarks.polls import measure_polls
 from benchmarks.push import RATE_PER_S, measure_push
@@ -54,6 +55,7 @@ def rows(browser: Browser, directory: Path) -> Iterator[tuple[str, str]]:
             yield f"poll over HTTP, {label}", in_words(times_ms)
         yield from measure_members(service)
     yield from measure_fanout(directory / "fanout")
+    yield from measure_herd()
     yield "append to SQLite, one update", in_words(measure_appends(directory))
     with sql_stores(directory / "stores") as stores:
         for name, engine in stores.items():
