@@ -7,7 +7,7 @@ const RATES = {
   drop: 0.12,
   double: 0.1,
   late: 0.2,
-  garble: 0.01,
+  garble: 0.03,
   // Of a socket.
   refuseOpen: 0.25,
   muteOpen: 0.1,
@@ -32,7 +32,7 @@ const RATES = {
   shortSession: 0.5,
   // Of a publish.
   renewEpoch: 0.03,
-  forget: 0.03,
+  forget: 0.1,
   restore: 0.02,
   pause: 0.05,
 };

@@ -22,8 +22,8 @@ const QUIET_MS = 120_000;
 const PUSHED_WITHIN_MS = 100;
 /** And where it is polled, besides what a cache repeats. */
 const SOON_MS = 3000;
-/** In gentle histories: the last check after SUBACK, the poll before it and its own time. */
-const FRESH_WITHIN_MS = 16_000;
+/** In gentle histories: the latest regular check [R7], the poll before it and its own time. */
+const FRESH_WITHIN_MS = 30_000;
 /** Told that it woke, a page asks at once; what a lagging replica left out comes later. */
 const AWAKE_WITHIN_MS = 1500;
 const GENTLE_EVERY_MS = 10_000;

@@ -34,7 +34,7 @@ describe.skipIf(SEED !== undefined)("in any history", () => {
 
   // Of fewer histories, chance may leave something out.
   it.skipIf(HISTORIES < 2000).each(KINDS)("%s is met", (kind) => {
-    expect(tally.get(kind) ?? 0).toBeGreaterThan(HISTORIES / 100);
+    expect(tally.get(kind) ?? 0).toBeGreaterThan(HISTORIES / 200);
   });
 });
 
