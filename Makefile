@@ -12,10 +12,10 @@ ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench rehearse build soak fuzz format lock template clean
+.PHONY: help demo test check bench rehearse build soak soak-client fuzz format lock template clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 13
 
 demo: .installed-service browser_client/dist/stamp ## start the whole service here; ARGS go to `bellwire dev`
 	@exec $(BIN)/bellwire dev $(ARGS)
@@ -29,6 +29,9 @@ rehearse: .installed-develop .tools/sam/.installed .tools/ministack/.installed b
 
 soak: .installed-develop ## random histories of the log for SOAK_MINUTES=10
 	PYTHONPATH=tests $(BIN)/python -m backend.histories.soak
+
+soak-client: .installed-client ## random histories of the browser client on all cores; ARGS=1000000 of them
+	npm run --silent soak -- $(ARGS)
 
 fuzz: .installed-develop ## random bytes, guided by coverage, each target for FUZZ_SECONDS=60; Linux only
 	@$(PIP) install $$($(BIN)/python -c \
@@ -74,7 +77,7 @@ template: .installed-develop ## write infra/aws/template.yaml anew
 	PYTHONPATH=infra/aws $(BIN)/python -m bellwire_stack > infra/aws/template.yaml
 
 clean: ## remove whatever the targets above made
-	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules tests/benchmarks/peers/node_modules browser_client/dist browser_client/LICENSE .fuzz .installed-*
+	rm -rf $(VENV) $(TOOL_DIR) node_modules tests/node_modules tests/benchmarks/peers/node_modules browser_client/dist browser_client/LICENSE .fuzz .soak .installed-*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

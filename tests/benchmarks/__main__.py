@@ -19,6 +19,7 @@ from benchmarks.cold_start import measure_cold_starts
 from benchmarks.endurance import measure_endurance
 from benchmarks.fanout import measure_fanout
 from benchmarks.figures import in_words
+from benchmarks.herd import measure_herd
 from benchmarks.members import measure_members
 from benchmarks.missed import measure_missed
 from benchmarks.page_loads import measure_page_loads
@@ -68,6 +69,11 @@ def service_rows(browser: Browser, directory: Path) -> Rows:
         for label, times_ms in measure_polls(service):
             yield f"poll over HTTP, {label}", in_words(times_ms)
         yield from measure_members(service)
+
+
+def tab_rows(browser: Browser, directory: Path) -> Rows:
+    """Yield for how long tabs are not pushed to when the one goes that was there first."""
+    with running_service(directory, "--no-demo") as service:
         yield "tabs without push when the first goes", ""
         for label, pauses_ms in measure_hand_overs(browser, service):
             yield f"  {label}", in_words(pauses_ms)
@@ -140,6 +146,8 @@ PARTS: dict[str, Callable[[Browser, Path], Rows]] = {
     "loads": measure_page_loads,
     "missed": measure_missed,
     "endurance": measure_endurance,
+    "tabs": tab_rows,
+    "herd": lambda *_: measure_herd(),
 }
 
 

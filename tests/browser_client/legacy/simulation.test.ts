@@ -9,9 +9,9 @@ import {
   encodeCursor,
   type Place,
 } from "../../../browser_client/src/protocol/cursors.ts";
-import { chanceOf } from "../protocol/chance.ts";
 import type { Log } from "../protocol/model_log.ts";
-import { ALICE, CHANNELS, ModelService } from "../protocol/model_service.ts";
+import { Chance } from "../simulation/chance.ts";
+import { ALICE, CHANNELS, ModelService } from "../simulation/service.ts";
 import { answer, refusal } from "./feed.ts";
 import { OldBrowser, type Reply, type Request } from "./old_browser.ts";
 import type { Told } from "./script.ts";
@@ -64,7 +64,7 @@ class Heard {
 
 class World {
   readonly heard: Map<string, Heard>;
-  readonly #service = new ModelService();
+  readonly #service = new ModelService(0);
   readonly #browser = new OldBrowser();
   readonly #chance: () => number;
   #isFaulty = true;
@@ -75,7 +75,8 @@ class World {
   readonly #cached = new Map<string, Reply>();
 
   constructor(seed: number) {
-    this.#chance = chanceOf(seed);
+    const chance = new Chance(seed);
+    this.#chance = () => chance.next();
     this.heard = new Map(CHANNELS.map((name) => [name, new Heard(this.#logOf(name))]));
     this.#browser.random = this.#chance;
     this.#browser.onRequest = (request) => this.#carry(request);
@@ -174,7 +175,7 @@ class World {
 
   #answer(places: Map<string, Place | null>, rewind: number): Reply {
     const parts = [...places].map(([name, place]) => {
-      const whole = this.#logOf(name).answer(place, 2, rewind) as Part;
+      const whole = this.#logOf(name).answer(place, 2, 0, 1000, rewind) as Part;
       return [name, this.#strikes(0.3) ? shorten(whole) : whole] as const;
     });
     const next = parts.map(
