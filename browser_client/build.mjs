@@ -1,14 +1,18 @@
 // Builds the browser client and the dashboard into browser_client/dist.
-import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
-/** What the build lets pass now; the aim for the whole core is 10,000. */
-const MAX_GZIP_BYTES = 13_100;
+/** What each bundle of the client may weigh, gzipped. */
+const BUNDLES = [
+  { source: "index.ts", target: "bellwire.js", maxGzipBytes: 12_500 },
+  { source: "core.ts", target: "bellwire-core.js", maxGzipBytes: 11_900 },
+];
 
 /**
  * Fields that no application, server or debug hook sees, which get short names: of what the machine
@@ -16,13 +20,13 @@ const MAX_GZIP_BYTES = 13_100;
  */
 const INNER_FIELDS = new RegExp(
   `^(${[
-    "subscription subscribedMs caughtUpBy checks checkMs gapMs gapAnswers isCaughtUp isStale",
-    "isRefused inFlight isAnswered failures notBeforeMs fetchedMs isProven isSuspect attempt",
-    "openedMs deadlineMs pingMs fallbackMs isFallback hasBeenLive timerMs nextPollId",
+    "subscription caughtUpBy checks checkMs gapMs gapAnswers isStale audience",
+    "isRefused inFlight isAnswered failures notBeforeMs trustedMs wasRefused attempt",
+    "openedMs deadlineMs pingMs fallbackMs isFallback timerMs nextPollId slowness",
     "hasWarned watches lines nowMs effects connection sequence pages askedFrom",
-    "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted link phase asked heldMs",
-    "expiresMs renewMs refusals isSpent held left",
-    "identityPoolId cognitoUrl iotUrl accessKeyId secretAccessKey sessionToken",
+    "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted link phase asked heldMs topic",
+    "expiresMs renewMs isSpent held left bearer runner dispatch perform openSocket watchPage",
+    "identityPoolId cognitoUrl iotUrl accessKeyId secretAccessKey sessionToken skewMs",
   ]
     .join(" ")
     .replaceAll(" ", "|")})$`,
@@ -37,6 +41,13 @@ const shared = {
   logLevel: "warning",
 };
 
+/** What esbuild leaves: it neither inlines a function of several lines nor merges statements much. */
+const SECOND_PASS = {
+  module: true,
+  ecma: 2020,
+  compress: { passes: 4, unsafe: true, unsafe_arrows: true },
+};
+
 /** Pages load the client once, from where the server has it. */
 const clientOfThePage = {
   name: "client-of-the-page",
@@ -47,15 +58,29 @@ const clientOfThePage = {
   },
 };
 
-async function buildClient() {
-  const outfile = join(dist, "bellwire.js");
-  const entryPoints = [join(here, "src/index.ts")];
-  await build({ ...shared, entryPoints, outfile, mangleProps: INNER_FIELDS });
-  const bytes = await readFile(outfile);
-  const gzipBytes = gzipSync(bytes, { level: 9 }).length;
-  console.log(`bellwire.js: ${bytes.length} bytes, ${gzipBytes} gzipped`);
-  if (gzipBytes > MAX_GZIP_BYTES) {
-    throw new Error(`found ${gzipBytes} bytes gzipped, expected at most ${MAX_GZIP_BYTES}`);
+async function buildClient({ source, target, maxGzipBytes }) {
+  const outfile = join(dist, target);
+  const entryPoints = [join(here, "src", source)];
+  const { outputFiles } = await build({
+    ...shared,
+    entryPoints,
+    outfile,
+    mangleProps: INNER_FIELDS,
+    write: false,
+  });
+  const [map, bundle] = outputFiles.map(({ text }) => text);
+  const { code, map: chained } = await minify(bundle, {
+    ...SECOND_PASS,
+    sourceMap: { content: map, url: `${target}.map`, includeSources: true },
+  });
+  await writeFile(outfile, code);
+  await writeFile(`${outfile}.map`, chained);
+  const gzipBytes = gzipSync(code, { level: 9 }).length;
+  console.log(`${target}: ${code.length} bytes, ${gzipBytes} gzipped`);
+  if (gzipBytes > maxGzipBytes) {
+    throw new Error(
+      `${target}: found ${gzipBytes} bytes gzipped, expected ${maxGzipBytes} at most`,
+    );
   }
 }
 
@@ -74,5 +99,6 @@ async function buildDashboard() {
   }
 }
 
-await buildClient();
+await mkdir(dist, { recursive: true });
+for (const bundle of BUNDLES) await buildClient(bundle);
 await buildDashboard();
