@@ -8,7 +8,7 @@
 import { BellwireError, type ErrorCode } from "../protocol/errors.ts";
 import { NOTHING } from "../protocol/updates.ts";
 import type { Config } from "./config.ts";
-import { type Answer, fetchObject, textIn, timeIn, timesOf } from "./http.ts";
+import { type Answer, fetchObject, memberIn, timesOf } from "./http.ts";
 
 /** What a Cognito error type says to the client; all others are AWS's fault and may pass. */
 const CODES: readonly [type: RegExp, ErrorCode][] = [
@@ -45,19 +45,18 @@ export async function fetchGuest(config: Config): Promise<Grant> {
     throw new BellwireError("not_allowed", "found guests off in the config, expected a login");
   }
   const key = `bellwire:identity:${config.identityPoolId}`;
-  const kept = recall(key);
-  if (kept !== null) {
+  const kept = inStorage((storage) => storage.getItem(key));
+  if (kept) {
     try {
       return await fetchCredentials(config, kept);
     } catch (error) {
       // An identity that was deleted or merged into a login is gone for this guest.
       if ((error as BellwireError).retryable !== false) throw error;
-      remember(key, null);
     }
   }
   const [fresh] = await callCognito(config, "GetId", { IdentityPoolId: config.identityPoolId });
-  const identityId = textIn(fresh, "IdentityId");
-  remember(key, identityId);
+  const identityId = memberIn(fresh, "IdentityId");
+  inStorage((storage) => storage.setItem(key, identityId));
   return fetchCredentials(config, identityId);
 }
 
@@ -67,18 +66,18 @@ async function fetchCredentials(config: Config, identityId: string): Promise<Gra
   const { Credentials: credentials } = answer;
   return {
     // Cognito may answer with another identity, which then is the valid one.
-    identityId: textIn(answer, "IdentityId"),
+    identityId: memberIn(answer, "IdentityId"),
     groups: [],
-    accessKeyId: textIn(credentials, "AccessKeyId"),
-    secretAccessKey: textIn(credentials, "SecretKey"),
-    sessionToken: textIn(credentials, "SessionToken"),
+    accessKeyId: memberIn(credentials, "AccessKeyId"),
+    secretAccessKey: memberIn(credentials, "SecretKey"),
+    sessionToken: memberIn(credentials, "SessionToken"),
     token: null,
-    ...timesOf(1000 * timeIn(credentials, "Expiration"), headers),
+    ...timesOf(1000 * memberIn(credentials, "Expiration", "number"), headers),
   };
 }
 
 function callCognito(
-  { cognitoUrl }: Config,
+  config: Config,
   operation: string,
   input: object,
 ): Promise<[fields: Record<string, unknown>, headers: Headers]> {
@@ -87,7 +86,7 @@ function callCognito(
     "X-Amz-Target": `AWSCognitoIdentityService.${operation}`,
   };
   const init = { method: "POST", headers, body: JSON.stringify(input) };
-  return fetchObject(cognitoUrl, init, null, (_, answer) => cognitoError(operation, answer));
+  return fetchObject(config.cognitoUrl, init, null, (_, answer) => cognitoError(operation, answer));
 }
 
 /** Map a refusal such as `{"__type":"NotAuthorizedException","message":"…"}`. */
@@ -100,19 +99,11 @@ export function cognitoError(
   return new BellwireError(code, `${operation}: ${type} (status ${status}): ${message}`);
 }
 
-function recall(key: string): string | null {
+/** Use the storage, which may be forbidden: the guest is then a new one on each page. */
+function inStorage<Value>(use: (storage: Storage) => Value): Value | null {
   try {
-    return localStorage.getItem(key);
+    return use(localStorage);
   } catch {
-    return null; // Storage may be forbidden; the guest is then a new one on each page.
-  }
-}
-
-function remember(key: string, identityId: string | null): void {
-  try {
-    if (identityId === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, identityId);
-  } catch {
-    // As in recall.
+    return null;
   }
 }

@@ -29,9 +29,10 @@ export async function fetchObject(
   toError: (what: string, answer: Answer) => BellwireError = errorOfAnswer,
 ): Promise<[fields: Record<string, unknown>, headers: Headers]> {
   const [{ status, headers }, text] = await exchange(url, init, bearer);
-  const told = parseOrNull(bearer && status !== 200 ? text.replaceAll(bearer, "…") : text);
+  const isGood = status === 200;
+  const told = parseOrNull(bearer && !isGood ? text.replaceAll(bearer, "…") : text);
   const fields = isObject(told) ? told : null;
-  if (status === 200 && fields) return [fields, headers];
+  if (isGood && fields) return [fields, headers];
   throw toError(url, { status, headers, fields });
 }
 
@@ -66,10 +67,10 @@ export function errorOfAnswer(url: string, { status, headers, fields }: Answer):
   );
 }
 
-/** Read a header that is a number; other spellings, such as a date, count as not there. */
-export function numberIn(headers: Headers, name: string): number | null {
-  const text = headers.get(name);
-  return text && /^\d+$/.test(text) ? Number(text) : null;
+/** Read the number in a header; other spellings, such as a date, count as not there. */
+export function numberIn(headers: Headers, name: string, pattern = /^(\d+)$/): number | null {
+  const found = pattern.exec(headers.get(name) ?? "");
+  return found && Number(found[1]);
 }
 
 /** Tell how long what ends then holds, by the clock of the server, and how far that runs ahead. */
@@ -79,18 +80,15 @@ export function timesOf(endsMs: number, headers: Headers): { lifetimeMs: number;
   return { lifetimeMs: endsMs - nowMs - skewMs, skewMs };
 }
 
-/** Read a text of an object, as `memberIn` does. */
-export function textIn(fields: unknown, name: string): string {
-  return memberIn(fields, name, "string") as string;
-}
-
-/** Read a time of an object, as `memberIn` does. */
-export function timeIn(fields: unknown, name: string): number {
-  return memberIn(fields, name, "number") as number;
-}
-
-/** @throws BellwireError `malformed`, without the value: it may be a secret. */
-function memberIn(fields: unknown, name: string, type: string): unknown {
+/**
+ * Read a member of an object.
+ *
+ * @throws BellwireError `malformed` when it is of another type; without the value, as it may be a
+ * secret.
+ */
+export function memberIn(fields: unknown, name: string): string;
+export function memberIn(fields: unknown, name: string, type: "number"): number;
+export function memberIn(fields: unknown, name: string, type = "string"): unknown {
   const value = isObject(fields) ? fields[name] : undefined;
   if (typeof value === type) return value;
   throw new BellwireError("malformed", `found ${typeof value}, expected a ${type} in ${name}`);

@@ -22,12 +22,11 @@ export async function poll(
     const [fields, headers] = await fetchObject(`${url}/updates?${query}&limit=1000`, {}, bearer);
     const answer = decodeAnswer(fields);
     const pollAfterMs = numberIn(headers, "Bellwire-Poll-After-Ms") ?? answer.pollAfterMs;
-    const maxAge = /max-age=(\d+)/.exec(headers.get("Cache-Control") ?? "");
     return {
       kind: "AnswerArrived",
       id,
       answer: { ...answer, pollAfterMs },
-      maxAgeMs: 1000 * Number(maxAge?.[1] ?? 0),
+      maxAgeMs: 1000 * (numberIn(headers, "Cache-Control", /max-age=(\d+)/) ?? 0),
       ageMs: 1000 * (numberIn(headers, "Age") ?? 0),
     };
   } catch (error) {

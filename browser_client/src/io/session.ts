@@ -4,10 +4,9 @@
  * Here: the member's one call. Not here: the guest's (credentials.ts), when a session is renewed
  * (protocol/sessions.ts).
  */
-import { malformed } from "../protocol/errors.ts";
 import { type Config, fetchConfig } from "./config.ts";
 import { fetchGuest, type Grant } from "./credentials.ts";
-import { fetchObject, textIn, timeIn, timesOf } from "./http.ts";
+import { fetchObject, memberIn, timesOf } from "./http.ts";
 
 /** All that a session is, its secrets included. */
 export type OpenedSession = Config & Grant;
@@ -45,16 +44,18 @@ async function fetchMember(url: string, login: string, wish: Wish): Promise<Gran
   const mode = wish.channels && "sts";
   const body = JSON.stringify({ credentials: true, mode, ...wish });
   const [answer, headers] = await fetchObject(url, { method: "POST", body }, login);
-  const { groups, credentials } = answer;
-  if (!Array.isArray(groups)) throw malformed(groups, "a list in groups");
-  const endsMs = Math.min(timeIn(answer, "expires_at"), timeIn(credentials, "expires_at"));
+  const { credentials } = answer;
+  const endsMs = Math.min(
+    memberIn(answer, "expires_at", "number"),
+    memberIn(credentials, "expires_at", "number"),
+  );
   return {
-    identityId: textIn(answer, "identity_id"),
-    groups,
-    accessKeyId: textIn(credentials, "access_key_id"),
-    secretAccessKey: textIn(credentials, "secret_access_key"),
-    sessionToken: textIn(credentials, "session_token"),
-    token: textIn(answer, "token"),
+    identityId: memberIn(answer, "identity_id"),
+    groups: answer["groups"] as string[],
+    accessKeyId: memberIn(credentials, "access_key_id"),
+    secretAccessKey: memberIn(credentials, "secret_access_key"),
+    sessionToken: memberIn(credentials, "session_token"),
+    token: memberIn(answer, "token"),
     ...timesOf(endsMs, headers),
   };
 }

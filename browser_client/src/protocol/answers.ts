@@ -33,7 +33,7 @@ export function decodeAnswer(fields: Readonly<Record<string, unknown>>): PollAns
   const { v, poll_after_ms: pollAfterMs, more, channels } = fields;
   if (v !== 1 || !isObject(channels)) throw malformed(fields, "version 1 in v, and channels");
   return {
-    pollAfterMs: typeof pollAfterMs === "number" ? pollAfterMs : DEFAULT_POLL_AFTER_MS,
+    pollAfterMs: Number(pollAfterMs) || DEFAULT_POLL_AFTER_MS,
     more: more === true,
     channels: new Map(Object.entries(channels).map(([name, part]) => [name, decodePart(part)])),
   };

@@ -7,6 +7,7 @@
 import { isChannel } from "./channels.ts";
 import { BellwireError } from "./errors.ts";
 import { isCount, isEpoch, type Position } from "./updates.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** Where a channel is asked from: a position, or on from the last key of a state that is coming. */
 export interface Place extends Position {
@@ -37,11 +38,11 @@ export function encodeCursor(places: ReadonlyMap<string, Place>): string {
 
 /** Return the UTF-8 of a text, one character for each byte, as `btoa` wants it. */
 function toBytes(text: string): string {
-  return String.fromCharCode(...new TextEncoder().encode(text));
+  return String.fromCharCode(...encodeUtf8(text));
 }
 
 function fromBytes(bytes: string): string {
-  return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+  return decodeUtf8(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }
 
 /**

@@ -25,13 +25,13 @@ export type ErrorCode = keyof typeof STATUS;
 /** Anything the client reports: `code` says what kind, `message` what was found and expected. */
 export class BellwireError extends Error {
   override readonly name = "BellwireError";
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** Whether trying again can help; the client then does so by itself. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** The channel concerned, if it is one channel. */
-  readonly channel: string | undefined;
+  declare readonly channel: string | undefined;
   /** How long the server wants to be left alone; 0 when it did not say. */
-  readonly retryAfterMs: number;
+  declare readonly retryAfterMs: number;
 
   /** @param retryable what the server said; without its word, 429 and 5xx are worth a try. */
   constructor(
@@ -52,10 +52,8 @@ export class BellwireError extends Error {
 /** Return `code` if it is one of the protocol's, else the code for that status [PROTOCOL.md §12]. */
 export function codeOf(code: unknown, status: number): ErrorCode {
   const codes = Object.keys(STATUS) as ErrorCode[];
-  const isKnown = codes.includes(code as ErrorCode);
-  return isKnown
-    ? (code as ErrorCode)
-    : (codes.find((one) => STATUS[one] === status) ?? "upstream");
+  const known = codes.find((one) => one === code);
+  return known ?? codes.find((one) => STATUS[one] === status) ?? "upstream";
 }
 
 /** Make the error for a value that breaks the protocol: what was found, what was expected. */

@@ -5,6 +5,7 @@
  */
 import { isChannel } from "./channels.ts";
 import { malformed } from "./errors.ts";
+import { encodeUtf8 } from "./utf8.ts";
 
 /** The place of a subscriber in a channel's log; a channel never written is at ("0", 0). */
 export interface Position {
@@ -35,7 +36,6 @@ export interface Envelope {
 const EPOCH = /^(0|[a-z0-9]{8,16})$/;
 const ID = /^[A-Za-z0-9_.:-]{1,128}$/;
 const MAX_KEY_BYTES = 256;
-const utf8 = new TextEncoder();
 export const NOTHING: Readonly<Record<string, unknown>> = {};
 
 /**
@@ -116,6 +116,6 @@ function isUpdate(update: unknown): update is WireUpdate {
   if (!isSound || !(i === undefined || (typeof i === "string" && ID.test(i)))) return false;
   if (o === "event") return "d" in update && !("k" in update);
   if (o !== "set" && o !== "delete") return true;
-  const isKeyed = typeof k === "string" && utf8.encode(k).length <= MAX_KEY_BYTES;
+  const isKeyed = typeof k === "string" && encodeUtf8(k).length <= MAX_KEY_BYTES;
   return isKeyed && (o === "set") === "d" in update;
 }
