@@ -1,7 +1,13 @@
-/** The smallest entry: the client without presence and without sharing between tabs. */
+/**
+ * The smallest entry: credentials, signing, MQTT, recovery, polling.
+ *
+ * What it leaves out: presence, login and logout of a client that is there, the page's life,
+ * sharing between tabs, and gzipped payloads, which it catches up with by poll instead.
+ */
 import { type Client, type ConnectOptions, startClient } from "./client.ts";
-import { watchPage } from "./io/page_life.ts";
 import { openSocket } from "./io/socket.ts";
+import { startPlainTexts } from "./io/texts.ts";
+import { HANDLERS, stepBy } from "./protocol/core.ts";
 
 export type { Channel, ChannelEvents } from "./channel.ts";
 export type { Client, ClientEvents, ConnectOptions, Identity, Token } from "./client.ts";
@@ -11,7 +17,9 @@ export type { Status, Transport } from "./protocol/machine.ts";
 export type { Update } from "./protocol/sequence.ts";
 export type { Position } from "./protocol/updates.ts";
 
+const step = stepBy(HANDLERS);
+
 /** Connect to the Bellwire at `options.url`; channels may be followed at once. */
 export function connect(options: ConnectOptions): Client {
-  return startClient(options, { openSocket, watchPage }).client;
+  return startClient(options, { step, openSocket, startTexts: startPlainTexts }).client;
 }

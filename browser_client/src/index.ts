@@ -1,9 +1,18 @@
 /** The public API of the browser client. */
-import { type ConnectOptions, type Client as CoreClient, startClient } from "./client.ts";
+import {
+  type ConnectOptions,
+  type Client as CoreClient,
+  type Identity,
+  kindOf,
+  startClient,
+  type Token,
+} from "./client.ts";
+import { startTexts } from "./io/gzip.ts";
 import { watchPage } from "./io/page_life.ts";
 import { fetchPresence, type Present } from "./io/presence.ts";
 import { openSocket } from "./io/socket.ts";
 import { isPublic } from "./protocol/channels.ts";
+import { step } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
 
 export type { Channel, ChannelEvents } from "./channel.ts";
@@ -17,6 +26,16 @@ export type { Position } from "./protocol/updates.ts";
 
 /** A connection to one Bellwire; all its channels share one socket and one poll. */
 export interface Client extends CoreClient {
+  /** Who the client is; null until a session is there, and after each login and logout. */
+  readonly identity: Identity | null;
+  /**
+   * Become the user of this login: private channels tell `reset` and begin anew, public ones go on.
+   *
+   * Not needed when a login is only renewed: a token function does that without a break.
+   */
+  login(token: Token): void;
+  /** Become a guest again: private channels tell `not_allowed` and rest until the next login. */
+  logout(): void;
   /**
    * Return who follows a channel by push at the moment, the longest there first.
    *
@@ -28,14 +47,27 @@ export interface Client extends CoreClient {
 
 /** Connect to the Bellwire at `options.url`; channels may be followed at once. */
 export function connect(options: ConnectOptions): Client {
-  const { client, bearer, runner } = startClient(options, { openSocket, watchPage });
+  const { client, account, runner } = startClient(options, { step, openSocket, startTexts });
+  const unwatch = watchPage(runner.dispatch);
+  const close = () => {
+    unwatch();
+    runner.dispatch({ kind: "Closed" });
+  };
+  const become = (token: Token | null) => {
+    account.token = token;
+    account.session = null;
+    runner.dispatch({ kind: "LoginChanged", token: kindOf(token) });
+  };
+  const logout = () => {
+    if (account.token !== null) become(null);
+  };
   const presence = async (channel: string) => {
     const { login, lines } = runner.connection;
     const needsToken = !isPublic(channel) || lines.public.needsToken;
     if (needsToken && login.token !== "none" && !login.session) {
       throw new BellwireError("unauthenticated", "found no session yet, expected one", channel);
     }
-    return fetchPresence(options.url, channel, bearer());
+    return fetchPresence(options.url, channel, account.session?.token ?? null);
   };
-  return Object.assign(client, { presence });
+  return Object.assign(client, { login: become, logout, presence, close });
 }

@@ -61,8 +61,8 @@ export function errorOfAnswer(url: string, { status, headers, fields }: Answer):
   return new BellwireError(
     codeOf(code, status),
     String(message ?? `found status ${status} from ${url}, expected 200 and a JSON object`),
-    typeof channel === "string" ? channel : undefined,
-    typeof retryable === "boolean" ? retryable : isStranger || undefined,
+    channel as string | undefined,
+    (retryable as boolean | undefined) ?? (isStranger || undefined),
     1000 * (numberIn(headers, "Retry-After") ?? 0),
   );
 }

@@ -45,7 +45,7 @@ export function decodePart(part: unknown): ChannelAnswer {
   const { recovered, state = recovered && NOTHING, next = null } = part;
   const isSound = isObject(state) && (next === null || typeof next === "string");
   if (typeof recovered !== "boolean" || !isSound) {
-    throw malformed(part, "recovered, and the state and its next key if not");
+    throw malformed(part, "recovered, or the state and its next key");
   }
   const run = decodeRun(part);
   if (recovered) checkCover(run);

@@ -29,16 +29,12 @@ export function encodeCursor(places: ReadonlyMap<string, Place>): string {
       seq,
       ...(page == null ? [] : [page]),
     ]);
-  const text = toBytes(JSON.stringify(rows));
-  return btoa(`[1,${text},${crc32(text)}]`)
-    .replace(/\+/g, "-")
-    .replace(/\//g, "_")
-    .replace(/=/g, "");
-}
-
-/** Return the UTF-8 of a text, one character for each byte, as `btoa` wants it. */
-function toBytes(text: string): string {
-  return String.fromCharCode(...encodeUtf8(text));
+  const bytes = encodeUtf8(JSON.stringify(rows));
+  // One character for each byte, as `btoa` wants it.
+  return btoa(`[1,${String.fromCharCode(...bytes)},${crc32(bytes)}]`)
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 function fromBytes(bytes: string): string {
@@ -98,10 +94,10 @@ function badCursor(cursor: string): BellwireError {
 }
 
 /** CRC-32 of bytes, unsigned. Source: ISO 3309, as in gzip (RFC 1952, section 8). */
-function crc32(bytes: string): number {
+function crc32(bytes: Uint8Array): number {
   let crc = ~0;
-  for (let index = 0; index < bytes.length; index++) {
-    crc ^= bytes.charCodeAt(index);
+  for (const byte of bytes) {
+    crc ^= byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
   }
   return ~crc >>> 0;

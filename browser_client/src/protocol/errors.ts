@@ -62,6 +62,5 @@ export function malformed(found: unknown, expected: string): BellwireError {
 }
 
 function show(found: unknown): string {
-  const text = JSON.stringify(found) ?? String(found);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return String(JSON.stringify(found)).replace(/(.{80}).+/, "$1…");
 }

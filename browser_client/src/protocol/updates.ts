@@ -34,7 +34,7 @@ export interface Envelope {
 }
 
 const EPOCH = /^(0|[a-z0-9]{8,16})$/;
-const ID = /^[A-Za-z0-9_.:-]{1,128}$/;
+const ID = /^[\w.:-]{1,128}$/;
 const MAX_KEY_BYTES = 256;
 export const NOTHING: Readonly<Record<string, unknown>> = {};
 
