@@ -3,12 +3,12 @@
  *
  * Here: which I/O answers which effect, and who is told. No rule lives here.
  */
-import { type Channel, type Deliver, makeChannel } from "./channel.ts";
+import { type Channel, type Delivery, makeChannel } from "./channel.ts";
 import { poll } from "./io/poller.ts";
 import { type OpenSocket, type StartTexts, startPush } from "./io/push.ts";
 import { fetchSession, type OpenedSession, type Wish } from "./io/session.ts";
 import { startListeners } from "./listeners.ts";
-import { checkChannel, isPublic } from "./protocol/channels.ts";
+import { checkChannel } from "./protocol/channels.ts";
 import { startConnection } from "./protocol/core.ts";
 import { BellwireError } from "./protocol/errors.ts";
 import type { Effect, Event, Status, Step, TokenKind, Transport } from "./protocol/machine.ts";
@@ -98,6 +98,8 @@ export interface Started {
   readonly runner: Runner;
 }
 
+const ROADS: Partial<Record<Status, "push" | "poll">> = { live: "push", polling: "poll" };
+
 type Performers = {
   readonly [Kind in PerformedEffect["kind"]]: (effect: EffectOf<Kind>) => void;
 };
@@ -106,21 +108,14 @@ type EffectOf<Kind> = Extract<PerformedEffect, { kind: Kind }>;
 export function startClient(options: ConnectOptions, parts: Parts): Started {
   const url = options.url.replace(/\/+$/, "");
   const { on, tell } = startListeners<ClientEvents>();
-  const handles = new Map<string, Set<Deliver>>();
+  const handles = startListeners<Record<string, Delivery>>();
   const account: Account = { token: options.token ?? null, session: null };
   const first = startConnection(kindOf(account.token), options.transport);
   const runner = startRunner(parts.step, first, perform, options.debug);
   const { dispatch } = runner;
   const push = startPush(parts, dispatch);
   const performers: Performers = {
-    Deliver(effect) {
-      // A listener may log out between one update and the next.
-      const isMeant = () =>
-        isPublic(effect.channel) || effect.login === runner.connection.login.number;
-      for (const handle of handles.get(effect.channel) ?? []) {
-        handle(effect.outputs, effect.isFirst, isMeant);
-      }
-    },
+    Deliver: (effect) => handles.tell(effect.channel, effect),
     SetStatus: (effect) => tell("status", effect.status),
     ReportError: (effect) => tell("error", effect.error),
     Poll(effect) {
@@ -165,8 +160,7 @@ export function startClient(options: ConnectOptions, parts: Parts): Started {
       return runner.connection.status;
     },
     get transport() {
-      const { status } = runner.connection;
-      return status === "live" ? "push" : status === "polling" ? "poll" : null;
+      return ROADS[runner.connection.status] ?? null;
     },
     get identity() {
       const { session } = runner.connection.login;
@@ -175,15 +169,14 @@ export function startClient(options: ConnectOptions, parts: Parts): Started {
     on,
     channel(name) {
       checkChannel(name);
-      const all = handles.get(name) ?? new Set();
+      const isFirst = !handles.has(name);
       const look = () => runner.connection.watches.get(name)?.sequence;
-      const [channel, own] = makeChannel(name, look, () => {
-        if (!all.delete(own) || all.size > 0) return;
-        handles.delete(name);
-        dispatch({ kind: "ChannelRemoved", channel: name });
+      const [channel, deliver] = makeChannel(name, look, () => {
+        leave();
+        if (!handles.has(name)) dispatch({ kind: "ChannelRemoved", channel: name });
       });
-      handles.set(name, all.add(own));
-      if (all.size === 1) dispatch({ kind: "ChannelAdded", channel: name });
+      const leave = handles.on(name, deliver);
+      if (isFirst) dispatch({ kind: "ChannelAdded", channel: name });
       return channel;
     },
     close: () => dispatch({ kind: "Closed" }),

@@ -54,6 +54,10 @@ export function connect(options: ConnectOptions): Client {
     runner.dispatch({ kind: "Closed" });
   };
   const become = (token: Token | null) => {
+    // A listener may log out between one update and the next: what is left is not meant for it.
+    for (const effect of runner.pending) {
+      if (effect.kind === "Deliver" && !isPublic(effect.channel)) effect.outputs.length = 0;
+    }
     account.token = token;
     account.session = null;
     runner.dispatch({ kind: "LoginChanged", token: kindOf(token) });

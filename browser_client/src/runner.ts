@@ -5,6 +5,8 @@ import { type Connection, type Effect, type Event, NEVER, type Step } from "./pr
 export type PerformedEffect = Exclude<Effect, { kind: "StartTimer" }>;
 
 export interface Runner {
+  /** The effects that wait their turn, the one that is being performed first. */
+  readonly pending: readonly Effect[];
   /** The machine as of the last event. */
   readonly connection: Connection;
   /** Take in an event; it counts at once, the effects of those that effects cause wait their turn. */
@@ -41,6 +43,7 @@ export function startRunner(
   }
 
   return {
+    pending: effects,
     get connection() {
       return connection;
     },

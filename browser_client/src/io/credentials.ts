@@ -11,13 +11,15 @@ import type { Config } from "./config.ts";
 import { type Answer, fetchObject, memberIn, timesOf } from "./http.ts";
 
 /** What a Cognito error type says to the client; all others are AWS's fault and may pass. */
-const CODES: readonly [type: RegExp, ErrorCode][] = [
-  [/NotAuthorized|PoolConfiguration/, "not_allowed"],
-  [/NotFound/, "not_found"],
-  [/Conflict/, "conflict"],
-  [/Parameter/, "malformed"],
-  [/TooMany|Limit/, "too_many"],
-];
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  NotAuthorized: "not_allowed",
+  PoolConfiguration: "not_allowed",
+  NotFound: "not_found",
+  Conflict: "conflict",
+  Parameter: "malformed",
+  TooMany: "too_many",
+  Limit: "too_many",
+};
 
 /** An identity, what proves it, and until when. */
 export interface Grant {
@@ -60,19 +62,26 @@ export async function fetchGuest(config: Config): Promise<Grant> {
   return fetchCredentials(config, identityId);
 }
 
+/** AWS credentials, as Cognito's answer has them. */
+interface Keys {
+  readonly AccessKeyId: string;
+  readonly SecretKey: string;
+  readonly SessionToken: string;
+}
+
 async function fetchCredentials(config: Config, identityId: string): Promise<Grant> {
   const input = { IdentityId: identityId };
   const [answer, headers] = await callCognito(config, "GetCredentialsForIdentity", input);
-  const { Credentials: credentials } = answer;
+  const keys = answer["Credentials"] as Keys;
   return {
     // Cognito may answer with another identity, which then is the valid one.
     identityId: memberIn(answer, "IdentityId"),
     groups: [],
-    accessKeyId: memberIn(credentials, "AccessKeyId"),
-    secretAccessKey: memberIn(credentials, "SecretKey"),
-    sessionToken: memberIn(credentials, "SessionToken"),
+    accessKeyId: keys.AccessKeyId,
+    secretAccessKey: keys.SecretKey,
+    sessionToken: keys.SessionToken,
     token: null,
-    ...timesOf(1000 * memberIn(credentials, "Expiration", "number"), headers),
+    ...timesOf(1000 * memberIn(keys, "Expiration", "number"), headers),
   };
 }
 
@@ -95,7 +104,8 @@ export function cognitoError(
   { status, fields }: Omit<Answer, "headers">,
 ): BellwireError {
   const { __type: type, message } = fields ?? NOTHING;
-  const code = CODES.find(([known]) => known.test(String(type)))?.[1] ?? "upstream";
+  const known = Object.keys(CODES).find((name) => String(type).includes(name));
+  const code = CODES[known ?? ""] ?? "upstream";
   return new BellwireError(code, `${operation}: ${type} (status ${status}): ${message}`);
 }
 

@@ -39,22 +39,29 @@ export async function fetchSession(
   return { ...place, ...granted };
 }
 
+/** AWS credentials, as the session's answer has them. */
+interface Keys {
+  readonly access_key_id: string;
+  readonly secret_access_key: string;
+  readonly session_token: string;
+}
+
 /** Ask for a session with credentials: `{"identity_id","token","expires_at","groups",…}`. */
 async function fetchMember(url: string, login: string, wish: Wish): Promise<Grant> {
   const mode = wish.channels && "sts";
   const body = JSON.stringify({ credentials: true, mode, ...wish });
   const [answer, headers] = await fetchObject(url, { method: "POST", body }, login);
-  const { credentials } = answer;
+  const keys = answer["credentials"] as Keys;
   const endsMs = Math.min(
     memberIn(answer, "expires_at", "number"),
-    memberIn(credentials, "expires_at", "number"),
+    memberIn(keys, "expires_at", "number"),
   );
   return {
     identityId: memberIn(answer, "identity_id"),
     groups: answer["groups"] as string[],
-    accessKeyId: memberIn(credentials, "access_key_id"),
-    secretAccessKey: memberIn(credentials, "secret_access_key"),
-    sessionToken: memberIn(credentials, "session_token"),
+    accessKeyId: keys.access_key_id,
+    secretAccessKey: keys.secret_access_key,
+    sessionToken: keys.session_token,
     token: memberIn(answer, "token"),
     ...timesOf(endsMs, headers),
   };

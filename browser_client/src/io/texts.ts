@@ -1,5 +1,5 @@
 /** Reads payloads as text. */
-import { decodeUtf8 } from "../protocol/utf8.ts";
+import { utf8Decoder } from "../protocol/utf8.ts";
 import type { StartTexts } from "./push.ts";
 
 /** Take plain payloads alone: of others, as of gzipped ones, there is no text. */
@@ -9,7 +9,7 @@ export const startPlainTexts: StartTexts = (deliver) => (topic, payload) =>
 /** Return the text; null when it is none. */
 export function textOf(payload: Uint8Array<ArrayBuffer>): string | null {
   try {
-    return decodeUtf8(payload);
+    return utf8Decoder.decode(payload);
   } catch {
     return null;
   }

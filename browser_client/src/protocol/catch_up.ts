@@ -40,7 +40,6 @@ export function onEnvelope(work: Work, event: EventOf<"EnvelopeArrived">): void 
     if (isBehind(watch.sequence)) holdGap(work, watch);
     else {
       watch.gapMs = NEVER;
-      watch.gapAnswers = 0;
       watch.isStale = false;
     }
   }
@@ -136,7 +135,7 @@ export function onPollFailed(work: Work, event: PollFailed): void {
   const isMember = work.login.token !== "none";
   const isExpired = isRefusal && needsToken && isMember && error.code === "unauthenticated";
   if (!isRefusal || isExpired) pause(work, line, error, isExpired);
-  else if (isMember && isPremature(work, needsToken)) line.needsToken = true;
+  else if (isMember && !needsToken) line.needsToken = true;
   else {
     line.failures = 0;
     // The error names the channel that may not be read; the others are asked again without it.
@@ -155,11 +154,6 @@ function pause(work: Work, line: Draft<Line>, error: BellwireError, isExpired: b
   }
   line.heldMs = work.nowMs + error.retryAfterMs;
   line.notBeforeMs = Math.max(line.heldMs, work.nowMs + backoffMs(line.failures++, work.random));
-}
-
-/** Tell whether guests may be off, which is not known before there is a session. */
-function isPremature(work: Work, needsToken: boolean): boolean {
-  return !needsToken && (!work.login.session || work.lines.public.needsToken);
 }
 
 function advance(work: Work, watch: Draft<Watch>, input: SequenceInput): void {

@@ -11,7 +11,12 @@ const CHANNEL =
 
 /** Tell whether `name` is a legal channel name, such as `public/host`. */
 export function isChannel(name: unknown): name is string {
-  return typeof name === "string" && CHANNEL.test(name);
+  return matches(CHANNEL, name);
+}
+
+/** Tell whether `value` is a text of this pattern. */
+export function matches(pattern: RegExp, value: unknown): value is string {
+  return typeof value === "string" && pattern.test(value);
 }
 
 /** @throws BellwireError `bad_channel` when `name` is no channel name. */
@@ -21,12 +26,9 @@ export function checkChannel(name: string): void {
   throw new BellwireError("bad_channel", `found ${JSON.stringify(name)}, expected ${expected}`);
 }
 
-/** What the caller's own channels begin with, whoever that is. */
-export const OWN = "user/me/";
-
 /** Return the name that a channel has for everybody: `user/me/inbox` → `user/{identity}/inbox`. */
 export function nameInFull(channel: string, identityId: string | undefined): string {
-  return channel.startsWith(OWN) ? `user/${identityId}/${channel.slice(OWN.length)}` : channel;
+  return channel.replace(/^user\/me\//, `user/${identityId}/`);
 }
 
 /** Tell whether a guest may read the channel; all other channels need an identity. */

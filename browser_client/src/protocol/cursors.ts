@@ -7,7 +7,7 @@
 import { isChannel } from "./channels.ts";
 import { BellwireError } from "./errors.ts";
 import { isCount, isEpoch, type Position } from "./updates.ts";
-import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+import { utf8Decoder, utf8Encoder } from "./utf8.ts";
 
 /** Where a channel is asked from: a position, or on from the last key of a state that is coming. */
 export interface Place extends Position {
@@ -29,7 +29,7 @@ export function encodeCursor(places: ReadonlyMap<string, Place>): string {
       seq,
       ...(page == null ? [] : [page]),
     ]);
-  const bytes = encodeUtf8(JSON.stringify(rows));
+  const bytes = utf8Encoder.encode(JSON.stringify(rows));
   // One character for each byte, as `btoa` wants it.
   return btoa(`[1,${String.fromCharCode(...bytes)},${crc32(bytes)}]`)
     .replaceAll("+", "-")
@@ -38,7 +38,7 @@ export function encodeCursor(places: ReadonlyMap<string, Place>): string {
 }
 
 function fromBytes(bytes: string): string {
-  return decodeUtf8(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+  return utf8Decoder.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }
 
 /**

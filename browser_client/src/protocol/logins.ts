@@ -48,7 +48,8 @@ function refuseForbidden(work: Work): void {
 /** Forget what was private, and every answer on its way. */
 function beginAnew(work: Work): void {
   const { watches, lines } = work;
-  for (const line of Object.values(lines)) Object.assign(line, startLine(line.needsToken));
+  Object.assign(lines.public, startLine(false));
+  Object.assign(lines.private, startLine(true));
   for (const [channel, watch] of watches) {
     watch.isRefused = false;
     watch.checkMs = work.nowMs;

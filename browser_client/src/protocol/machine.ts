@@ -116,7 +116,8 @@ export type Effect =
       /** Whose it is; another login must not see it, unless the channel is public. */
       readonly login: number;
       readonly channel: string;
-      readonly outputs: readonly SequenceOutput[];
+      /** Those left when another login comes are taken out. */
+      readonly outputs: SequenceOutput[];
       /** True when the channel's state has just become known. */
       readonly isFirst: boolean;
     }

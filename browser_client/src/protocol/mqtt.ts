@@ -5,7 +5,7 @@
  * publishing, QoS 1 and 2, sessions. Source: OASIS MQTT 3.1.1; clauses stand where they are obeyed.
  */
 import { malformed } from "./errors.ts";
-import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+import { utf8Decoder, utf8Encoder } from "./utf8.ts";
 
 export type Packet =
   | { readonly kind: "connack"; readonly returnCode: number }
@@ -76,7 +76,7 @@ function uint16(value: number): number[] {
 }
 
 function lengthPrefixed(text: string): number[] {
-  const bytes = encodeUtf8(text);
+  const bytes = utf8Encoder.encode(text);
   return [...uint16(bytes.length), ...bytes];
 }
 
@@ -124,7 +124,7 @@ function decodePacket(firstByte: number, body: Uint8Array<ArrayBuffer>): Packet 
   const topicEnd = 2 + packetId;
   // Of QoS 0, which is all that was subscribed.
   if ((firstByte & 0xf6) === 0x30 && topicEnd <= length) {
-    const topic = decodeUtf8(body.subarray(2, topicEnd));
+    const topic = utf8Decoder.decode(body.subarray(2, topicEnd));
     return { kind: "publish", topic, payload: body.subarray(topicEnd) };
   }
   if (firstByte === 0x20 && length === 2) return { kind: "connack", returnCode: body[1] as number };

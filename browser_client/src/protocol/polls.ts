@@ -4,14 +4,18 @@
  * Part of the machine in connection.ts. Not here: what answers do (catch_up.ts), HTTP
  * (io/poller.ts).
  */
-import { encodeCursor, MAX_CHANNELS, MAX_CURSOR_BYTES } from "./cursors.ts";
+import { encodeCursor, MAX_CHANNELS, MAX_CURSOR_BYTES, type Place } from "./cursors.ts";
 import { type Audience, type Draft, NEVER, type Watch, type Work } from "./machine.ts";
 import { placeOf } from "./sequence.ts";
 import { hasToken } from "./sessions.ts";
 import { AUDIENCES, isGranted, readable } from "./watches.ts";
 
-/** As long as a position can be. */
-const WIDEST = { epoch: "z".repeat(16), seq: Number.MAX_SAFE_INTEGER };
+/** What the rows of a cursor may take: base64 makes four bytes of three. */
+const MAX_ROWS_BYTES = 0.75 * MAX_CURSOR_BYTES - 20;
+/** A row beside its channel's name: 16 characters of epoch, 16 of seq, and marks. */
+const ROW_BYTES = 41;
+/** A page's key: 256 bytes, each escaped at the worst. */
+const PAGE_BYTES = 6 * 256 + 3;
 /**
  * After SUBACK, each from the one before, because delivery may begin some time after it.
  * Source: AWS IoT developer guide, "MQTT".
@@ -61,14 +65,16 @@ function isNew(watch: Watch): boolean {
 
 /** Take as many as a cursor holds, that of a first request's answer too; the rest stays due. */
 function fitting(watches: readonly Draft<Watch>[]): Draft<Watch>[] {
-  const taken = watches.slice(0, MAX_CHANNELS);
-  while (cursorOf(taken).length > MAX_CURSOR_BYTES) taken.pop();
-  return taken;
+  let left = MAX_ROWS_BYTES;
+  return watches.slice(0, MAX_CHANNELS).filter(({ sequence }) => {
+    left -= ROW_BYTES + sequence.channel.length + PAGE_BYTES * Math.min(1, sequence.pages.length);
+    return left > 0;
+  });
 }
 
 function cursorOf(watches: readonly Watch[]): string {
-  const places = watches.map(({ sequence }) => [sequence.channel, placeOf(sequence) ?? WIDEST]);
-  return encodeCursor(new Map(places as [string, typeof WIDEST][]));
+  const places = watches.map(({ sequence }) => [sequence.channel, placeOf(sequence) as Place]);
+  return encodeCursor(new Map(places as [string, Place][]));
 }
 
 function namesOf(watches: readonly Watch[]): string {

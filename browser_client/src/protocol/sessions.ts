@@ -112,10 +112,8 @@ export function suspect(work: Work): void {
 
 /** A poll was refused because of the session: throw it away, if a fresh one may do better. */
 export function discard(work: Work, isFirst: boolean): void {
-  const { login, nowMs } = work;
-  if (!isFirst && nowMs <= login.trustedMs) return;
+  const { login } = work;
+  if (!isFirst && work.nowMs <= login.trustedMs) return;
   login.isSpent = true;
-  if (login.renewMs < NEVER && login.failures === 0) {
-    login.renewMs = nowMs + backoffMs(0, work.random);
-  }
+  fetchSession(work);
 }

@@ -3,9 +3,9 @@
  *
  * Here: shapes and checks of decoded JSON text. Not here: gzip (io/gzip.ts), order (sequence.ts).
  */
-import { isChannel } from "./channels.ts";
+import { isChannel, matches } from "./channels.ts";
 import { malformed } from "./errors.ts";
-import { encodeUtf8 } from "./utf8.ts";
+import { utf8Encoder } from "./utf8.ts";
 
 /** The place of a subscriber in a channel's log; a channel never written is at ("0", 0). */
 export interface Position {
@@ -101,7 +101,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Tell whether `value` is an epoch, or "0", which stands for none. */
 export function isEpoch(value: unknown): value is string {
-  return typeof value === "string" && EPOCH.test(value);
+  return matches(EPOCH, value);
 }
 
 /** Tell whether `value` can be a seq, or 0, which stands before the first. */
@@ -112,10 +112,10 @@ export function isCount(value: unknown): value is number {
 function isUpdate(update: unknown): update is WireUpdate {
   if (!isObject(update)) return false;
   const { s, i, t, o, k } = update;
-  const isSound = s !== 0 && isCount(s) && isCount(t) && typeof o === "string";
-  if (!isSound || !(i === undefined || (typeof i === "string" && ID.test(i)))) return false;
+  const isSound = isCount(s) && isCount(t) && typeof o === "string";
+  if (!isSound || !(i === undefined || matches(ID, i))) return false;
   if (o === "event") return "d" in update && !("k" in update);
   if (o !== "set" && o !== "delete") return true;
-  const isKeyed = typeof k === "string" && encodeUtf8(k).length <= MAX_KEY_BYTES;
+  const isKeyed = typeof k === "string" && utf8Encoder.encode(k).length <= MAX_KEY_BYTES;
   return isKeyed && (o === "set") === "d" in update;
 }

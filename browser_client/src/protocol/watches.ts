@@ -73,7 +73,7 @@ export function fullNameOf(work: Work, watch: Watch): string {
 export function deliver(
   work: Work,
   channel: string,
-  outputs: readonly SequenceOutput[],
+  outputs: SequenceOutput[],
   isFirst: boolean,
 ): void {
   if (isFirst || outputs.length > 0) {
