@@ -4,7 +4,7 @@
  * Here: shapes and checks. Not here: the request (io/poller.ts), what an answer means (sequence.ts).
  */
 import { malformed } from "./errors.ts";
-import { checkCover, decodeRun, type Envelope, isObject, NOTHING } from "./updates.ts";
+import { decodeRun, type Envelope, isObject, NOTHING } from "./updates.ts";
 
 /** One channel's part of a poll answer. */
 export interface ChannelAnswer extends Omit<Envelope, "channel"> {
@@ -47,7 +47,5 @@ export function decodePart(part: unknown): ChannelAnswer {
   if (typeof recovered !== "boolean" || !isSound) {
     throw malformed(part, "recovered, or the state and its next key");
   }
-  const run = decodeRun(part);
-  if (recovered) checkCover(run);
-  return { ...run, recovered, state: new Map(Object.entries(state)), next };
+  return { ...decodeRun(part, recovered), recovered, state: new Map(Object.entries(state)), next };
 }

@@ -32,10 +32,9 @@ const NOT_READABLE = ["not_allowed", "bad_channel", "unauthenticated"];
 type EventOf<Kind> = Extract<Event, { kind: Kind }>;
 
 export function onEnvelope(work: Work, event: EventOf<"EnvelopeArrived">): void {
-  const { envelope, sizeBytes } = event;
-  for (const watch of followersOf(work, envelope.channel)) {
+  for (const watch of followersOf(work, event.envelope.channel)) {
     if (watch.isRefused) continue;
-    advance(work, watch, { kind: "envelope", envelope, sizeBytes });
+    advance(work, watch, event);
     if (isGranted(watch) && !isChecking(watch)) watch.checkMs = work.nowMs + tailCheckMs(work);
     if (isBehind(watch.sequence)) holdGap(work, watch);
     else {

@@ -43,7 +43,11 @@ interface Held {
 }
 
 export type SequenceInput =
-  | { readonly kind: "envelope"; readonly envelope: Envelope; readonly sizeBytes: number }
+  | {
+      readonly kind: "envelope" | "EnvelopeArrived";
+      readonly envelope: Envelope;
+      readonly sizeBytes: number;
+    }
   | {
       readonly kind: "answer";
       readonly answer: ChannelAnswer;

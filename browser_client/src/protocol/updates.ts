@@ -45,44 +45,35 @@ export const NOTHING: Readonly<Record<string, unknown>> = {};
  * @throws BellwireError `malformed` when it is not an envelope.
  */
 export function decodeEnvelope(text: string): Envelope | null {
-  const wire = parseObject(text);
+  const wire = parseOrNull(text);
+  if (!isObject(wire)) throw malformed(text, "a JSON object");
   const { v, c: channel } = wire;
   if (v !== 1 && Number.isInteger(v)) return null;
   if (v !== 1 || !isChannel(channel)) throw malformed(wire, "version 1 in v and a channel in c");
-  const envelope = { channel, ...decodeRun(wire) };
-  checkCover(envelope);
-  return envelope;
+  return { channel, ...decodeRun(wire, true) };
 }
 
-/** Check that the last number covered is there: conflation never drops the newest update. */
-export function checkCover({ after, last, updates }: Omit<Envelope, "channel">): void {
-  const first = updates[0]?.s ?? last + 1;
-  const newest = updates.at(-1)?.s ?? after;
-  if (first <= after || newest !== last) {
-    throw malformed([first, newest], `updates after ${after} up to ${last}`);
-  }
-}
-
-/** Read what envelopes and poll answers share: `{"e":…,"f":…,"l":…,"u":[…]}`. */
-export function decodeRun(wire: Readonly<Record<string, unknown>>): Omit<Envelope, "channel"> {
+/**
+ * Read what envelopes and poll answers share: `{"e":…,"f":…,"l":…,"u":[…]}`.
+ *
+ * @param isCover whether the updates are those after `f`, of which conflation never drops the newest.
+ */
+export function decodeRun(
+  wire: Readonly<Record<string, unknown>>,
+  isCover: boolean,
+): Omit<Envelope, "channel"> {
   const { e: epoch, f: after, l: last, u: updates } = wire;
   const isRun = isEpoch(epoch) && isCount(after) && isCount(last) && Array.isArray(updates);
   if (!isRun || last < after) throw malformed(wire, "epoch e, seqs f up to l, updates u");
-  let before = 0;
+  let before = isCover ? after : 0;
   for (const update of updates) {
     if (!isUpdate(update) || update.s <= before || update.s > last) {
       throw malformed(update, `an update after ${before} up to ${last}`);
     }
     before = update.s;
   }
+  if (isCover && before < last) throw malformed(before, `updates up to ${last}`);
   return { epoch, after, last, updates };
-}
-
-/** Parse JSON text that must be an object. */
-export function parseObject(text: string): Record<string, unknown> {
-  const value = parseOrNull(text);
-  if (isObject(value)) return value;
-  throw malformed(text, "a JSON object");
 }
 
 /** Parse JSON text; null when it is none, as from a proxy that answers for the server. */
