@@ -14,6 +14,7 @@ import {
   type Line,
   NEVER,
   type PollFailed,
+  report,
   type Watch,
   type Work,
 } from "./machine.ts";
@@ -49,10 +50,7 @@ export function onPayloadDropped(work: Work, event: EventOf<"PayloadDropped">): 
   for (const watch of followersOf(work, event.channel)) holdGap(work, watch);
   if (!error && work.hasWarned) return;
   work.hasWarned ||= !error;
-  work.effects.push({
-    kind: "ReportError",
-    error: error ?? malformed("another version or gzip", "version 1 as plain text"),
-  });
+  report(work, error ?? malformed("another version or gzip", "version 1 as plain text"));
 }
 
 /** Wait a little for what may only be late, then poll [R6]. */
@@ -79,7 +77,7 @@ export function onAnswer(work: Work, event: AnswerArrived): void {
     if (answer) advance(work, watch, { kind: "answer", answer, askedFrom });
     else {
       const error = malformed(null, `${channel} in the answer`);
-      work.effects.push({ kind: "ReportError", error });
+      report(work, error);
     }
     planAfterAnswer(work, watch, before, event);
   }
@@ -148,7 +146,7 @@ function pause(work: Work, line: Draft<Line>, error: BellwireError, isExpired: b
   const isSilent = isExpired && line.failures === 0;
   if (isExpired) sessions.discard(work, isSilent);
   if (!isSilent) {
-    work.effects.push({ kind: "ReportError", error });
+    report(work, error);
     line.isAnswered = false;
   }
   line.heldMs = work.nowMs + error.retryAfterMs;

@@ -15,6 +15,7 @@ import {
   type Event,
   type Handlers,
   NEVER,
+  report,
   type Session,
   type Status,
   type Step,
@@ -93,7 +94,7 @@ export const HANDLERS = {
   CredentialsFailed: fail,
   Opened: link.onOpen,
   Lost(work, { error }) {
-    if (error) work.effects.push({ kind: "ReportError", error });
+    if (error) report(work, error);
     link.onLoss(work);
   },
   Subscribed: link.onSuback,

@@ -238,6 +238,11 @@ export interface Work
   readonly lines: Readonly<Record<Audience, Draft<Line>>>;
 }
 
+/** Have the application told of an error. */
+export function report(work: Work, error: BellwireError): void {
+  work.effects.push({ kind: "ReportError", error });
+}
+
 /** What each event does. */
 export type Handlers = {
   readonly [Kind in Event["kind"]]: (work: Work, event: Extract<Event, { kind: Kind }>) => void;

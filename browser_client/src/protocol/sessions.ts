@@ -8,6 +8,7 @@ import type { BellwireError } from "./errors.ts";
 import {
   type Login,
   NEVER,
+  report,
   type Session,
   type TokenKind,
   type Watch,
@@ -89,7 +90,7 @@ export function onSession(work: Work, session: Session): void {
 export function onFailure(work: Work, error: BellwireError): boolean {
   const { nowMs, random, login } = work;
   const { code } = error;
-  work.effects.push({ kind: "ReportError", error });
+  report(work, error);
   // A fault of the service is no refusal: it may be mended while the page stays open.
   const isPassing = error.retryable || code === "internal" || code === "too_many";
   // The application may have a fresh login by now, but is asked for it only once.

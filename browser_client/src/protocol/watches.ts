@@ -13,6 +13,7 @@ import {
   type Event,
   type Line,
   NEVER,
+  report,
   type Watch,
   type Work,
 } from "./machine.ts";
@@ -85,8 +86,7 @@ export function deliver(
 /** Give a channel up, and say so. */
 export function refuse(work: Work, watch: Draft<Watch>, error: BellwireError): void {
   watch.isRefused = true;
-  const one = new BellwireError(error.code, error.message, watch.sequence.channel);
-  work.effects.push({ kind: "ReportError", error: one });
+  report(work, new BellwireError(error.code, error.message, watch.sequence.channel));
 }
 
 export function isGranted(watch: Watch): boolean {
