@@ -11,7 +11,7 @@ const dist = join(here, "dist");
 /** What each bundle of the client may weigh, gzipped. */
 const BUNDLES = [
   { source: "index.ts", target: "bellwire.js", maxGzipBytes: 12_500 },
-  { source: "core.ts", target: "bellwire-core.js", maxGzipBytes: 10_000 },
+  { source: "core.ts", target: "core.js", maxGzipBytes: 10_000 },
 ];
 
 /**
@@ -24,7 +24,7 @@ const INNER_FIELDS = new RegExp(
     "isRefused inFlight isAnswered failures notBeforeMs trustedMs wasRefused attempt",
     "openedMs deadlineMs pingMs fallbackMs isFallback timerMs nextPollId slowness",
     "hasWarned watches lines nowMs effects connection sequence pages askedFrom",
-    "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted link phase asked heldMs topic",
+    "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted link phase asked heldMs",
     "expiresMs renewMs isSpent held left bearer runner dispatch perform openSocket pending account",
     "identityPoolId cognitoUrl iotUrl accessKeyId secretAccessKey sessionToken skewMs",
   ]

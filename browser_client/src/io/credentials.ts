@@ -44,7 +44,7 @@ export interface Grant {
  */
 export async function fetchGuest(config: Config): Promise<Grant> {
   if (!config.guests) {
-    throw new BellwireError("not_allowed", "found guests off in the config, expected a login");
+    throw new BellwireError("not_allowed", "found guests off, expected a login");
   }
   const key = `bellwire:identity:${config.identityPoolId}`;
   const kept = inStorage((storage) => storage.getItem(key));

@@ -4,7 +4,7 @@
  * Not here: what is asked (config.ts, session.ts, poller.ts, …), when to ask again (protocol/).
  */
 import { BellwireError, codeOf } from "../protocol/errors.ts";
-import { isObject, NOTHING, parseOrNull } from "../protocol/updates.ts";
+import { isObject, NOTHING, parseObject } from "../protocol/updates.ts";
 
 const ANSWER_WITHIN_MS = 10_000;
 
@@ -30,8 +30,7 @@ export async function fetchObject(
 ): Promise<[fields: Record<string, unknown>, headers: Headers]> {
   const [{ status, headers }, text] = await exchange(url, init, bearer);
   const isGood = status === 200;
-  const told = parseOrNull(bearer && !isGood ? text.replaceAll(bearer, "…") : text);
-  const fields = isObject(told) ? told : null;
+  const fields = parseObject(bearer && !isGood ? text.replaceAll(bearer, "…") : text);
   if (isGood && fields) return [fields, headers];
   throw toError(url, { status, headers, fields });
 }
@@ -63,14 +62,13 @@ export function errorOfAnswer(url: string, { status, headers, fields }: Answer):
     String(message ?? `found status ${status} from ${url}, expected 200 and a JSON object`),
     channel as string | undefined,
     (retryable as boolean | undefined) ?? (isStranger || undefined),
-    1000 * (numberIn(headers, "Retry-After") ?? 0),
+    1000 * numberIn(headers, "Retry-After"),
   );
 }
 
-/** Read the number in a header; other spellings, such as a date, count as not there. */
-export function numberIn(headers: Headers, name: string, pattern = /^(\d+)$/): number | null {
-  const found = pattern.exec(headers.get(name) ?? "");
-  return found && Number(found[1]);
+/** Read the number in a header; 0 without one, or with another spelling, such as a date. */
+export function numberIn(headers: Headers, name: string, pattern = /^(\d+)$/): number {
+  return Number(pattern.exec(headers.get(name) ?? "")?.[1] ?? 0);
 }
 
 /** Tell how long what ends then holds, by the clock of the server, and how far that runs ahead. */

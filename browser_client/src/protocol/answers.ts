@@ -27,13 +27,17 @@ const DEFAULT_POLL_AFTER_MS = 2000;
 /**
  * Read the JSON object of a poll answer.
  *
+ * @param headerMs what its header says of when to ask again, which wins over the body; 0: nothing.
  * @throws BellwireError `malformed` when it is not one.
  */
-export function decodeAnswer(fields: Readonly<Record<string, unknown>>): PollAnswer {
+export function decodeAnswer(
+  fields: Readonly<Record<string, unknown>>,
+  headerMs: number,
+): PollAnswer {
   const { v, poll_after_ms: pollAfterMs, more, channels } = fields;
   if (v !== 1 || !isObject(channels)) throw malformed(fields, "version 1 in v, and channels");
   return {
-    pollAfterMs: Number(pollAfterMs) || DEFAULT_POLL_AFTER_MS,
+    pollAfterMs: headerMs || Number(pollAfterMs) || DEFAULT_POLL_AFTER_MS,
     more: more === true,
     channels: new Map(Object.entries(channels).map(([name, part]) => [name, decodePart(part)])),
   };

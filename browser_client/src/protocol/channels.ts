@@ -22,7 +22,7 @@ export function matches(pattern: RegExp, value: unknown): value is string {
 /** @throws BellwireError `bad_channel` when `name` is no channel name. */
 export function checkChannel(name: string): void {
   if (isChannel(name)) return;
-  const expected = "public/…, user/<id>/… or group/<name>/…";
+  const expected = "public/…, user/… or group/…";
   throw new BellwireError("bad_channel", `found ${JSON.stringify(name)}, expected ${expected}`);
 }
 

@@ -2,7 +2,7 @@
  * A channel's keyed state that costs little more to change than what changes.
  *
  * Each version is a value of its own: older ones stay as they were. The map of a version is made
- * when somebody looks at it, or once the changes since the last map outnumber its keys.
+ * when somebody looks at it, or once the changes since the last map are an eighth of its keys.
  */
 
 /** A key and its new value; undefined, which JSON has not, deletes the key. */
@@ -38,6 +38,6 @@ export class KeyedState {
   with(changes: readonly Change[]): KeyedState {
     const all = [...this.#changes, ...changes];
     const next = new KeyedState(this.#map, all);
-    return all.length > Math.max(FEWEST, this.#map.size) ? new KeyedState(next.map) : next;
+    return all.length > Math.max(FEWEST, this.#map.size / 8) ? new KeyedState(next.map) : next;
   }
 }

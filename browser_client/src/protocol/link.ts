@@ -28,8 +28,9 @@ export function startLink(phase: Link["phase"] = "idle"): Link {
 export function start(work: Work): void {
   const { login, link } = work;
   if (work.transport === "poll") {
-    // A guest reads without a session; a member's is fetched when the timer fires.
+    // A guest reads without a session.
     if (login.token === "none") login.renewMs = NEVER;
+    else if (!login.session) sessions.fetchSession(work);
   } else if (sessions.mayOpen(work)) openSocket(work);
   else {
     link.phase = "fetching";

@@ -45,8 +45,8 @@ export const NOTHING: Readonly<Record<string, unknown>> = {};
  * @throws BellwireError `malformed` when it is not an envelope.
  */
 export function decodeEnvelope(text: string): Envelope | null {
-  const wire = parseOrNull(text);
-  if (!isObject(wire)) throw malformed(text, "a JSON object");
+  const wire = parseObject(text);
+  if (!wire) throw malformed(text, "a JSON object");
   const { v, c: channel } = wire;
   if (v !== 1 && Number.isInteger(v)) return null;
   if (v !== 1 || !isChannel(channel)) throw malformed(wire, "version 1 in v and a channel in c");
@@ -76,10 +76,11 @@ export function decodeRun(
   return { epoch, after, last, updates };
 }
 
-/** Parse JSON text; null when it is none, as from a proxy that answers for the server. */
-export function parseOrNull(text: string): unknown {
+/** Parse a JSON object; null when it is none, as from a proxy that answers for the server. */
+export function parseObject(text: string): Record<string, unknown> | null {
   try {
-    return JSON.parse(text);
+    const value = JSON.parse(text);
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }
