@@ -17,9 +17,8 @@ export type { Status, Transport } from "./protocol/machine.ts";
 export type { Update } from "./protocol/sequence.ts";
 export type { Position } from "./protocol/updates.ts";
 
-const step = stepBy(HANDLERS);
-
 /** Connect to the Bellwire at `options.url`; channels may be followed at once. */
 export function connect(options: ConnectOptions): Client {
-  return startClient(options, { step, openSocket, startTexts: startPlainTexts }).client;
+  const parts = { step: stepBy(HANDLERS), openSocket, startTexts: startPlainTexts };
+  return startClient(options, parts).client;
 }

@@ -12,7 +12,7 @@ import { watchPage } from "./io/page_life.ts";
 import { fetchPresence, type Present } from "./io/presence.ts";
 import { openSocket } from "./io/socket.ts";
 import { isPublic } from "./protocol/channels.ts";
-import { step } from "./protocol/connection.ts";
+import { makeStep } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
 
 export type { Channel, ChannelEvents } from "./channel.ts";
@@ -47,7 +47,11 @@ export interface Client extends CoreClient {
 
 /** Connect to the Bellwire at `options.url`; channels may be followed at once. */
 export function connect(options: ConnectOptions): Client {
-  const { client, account, runner } = startClient(options, { step, openSocket, startTexts });
+  const { client, account, runner } = startClient(options, {
+    step: makeStep(),
+    openSocket,
+    startTexts,
+  });
   const unwatch = watchPage(runner.dispatch);
   const close = () => {
     unwatch();

@@ -11,5 +11,10 @@ import { PAGE_HANDLERS } from "./page_life.ts";
 
 export { startConnection } from "./core.ts";
 
+/** Return the whole machine. */
+export function makeStep(): Step {
+  return stepBy({ ...HANDLERS, ...PAGE_HANDLERS, ...LOGIN_HANDLERS });
+}
+
 /** Take in one event; return the new connection and the effects to perform, in order. */
-export const step: Step = stepBy({ ...HANDLERS, ...PAGE_HANDLERS, ...LOGIN_HANDLERS });
+export const step: Step = /* @__PURE__ */ makeStep();
