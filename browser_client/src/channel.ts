@@ -33,12 +33,12 @@ export interface Channel {
   close(): void;
 }
 
-/** Tells a channel's listeners what a step brought, while it is meant for them. */
-export type Deliver = (
-  outputs: readonly SequenceOutput[],
-  isFirst: boolean,
-  isMeant: () => boolean,
-) => void;
+/** What a step brought. */
+export interface Delivery {
+  readonly outputs: readonly SequenceOutput[];
+  /** True when the channel's state has just become known. */
+  readonly isFirst: boolean;
+}
 
 const NOTHING: ReadonlyMap<string, unknown> = new Map();
 
@@ -52,7 +52,7 @@ export function makeChannel(
   name: string,
   look: () => Sequence | undefined,
   close: () => void,
-): [Channel, Deliver] {
+): [channel: Channel, deliver: (what: Delivery) => void] {
   const { on, has, tell }: Listeners<ChannelEvents> = startListeners();
   const channel: Channel = {
     name,
@@ -65,10 +65,9 @@ export function makeChannel(
     on,
     close,
   };
-  const deliver: Deliver = (outputs, isFirst, isMeant) => {
-    let hasChanged = isFirst;
-    for (const output of outputs) {
-      if (!isMeant()) return;
+  const deliver = (what: Delivery) => {
+    let hasChanged = what.isFirst;
+    for (const output of what.outputs) {
       if (output.kind === "reset") tell("reset", undefined);
       if (output.kind !== "update") continue;
       hasChanged ||= output.update.op !== "event";

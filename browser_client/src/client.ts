@@ -1,18 +1,18 @@
 /**
- * The shell: feeds events to the pure machine of protocol/connection.ts and performs its effects.
+ * The shell: feeds events to the pure machine of protocol/ and performs its effects.
  *
  * Here: which I/O answers which effect, and who is told. No rule lives here.
  */
-import { type Channel, type Deliver, makeChannel } from "./channel.ts";
+import { type Channel, type Delivery, makeChannel } from "./channel.ts";
 import { poll } from "./io/poller.ts";
-import { type OpenSocket, startPush } from "./io/push.ts";
+import { type OpenSocket, type StartTexts, startPush } from "./io/push.ts";
 import { fetchSession, type OpenedSession, type Wish } from "./io/session.ts";
 import { startListeners } from "./listeners.ts";
-import { checkChannel, isPublic } from "./protocol/channels.ts";
-import { startConnection } from "./protocol/connection.ts";
+import { checkChannel } from "./protocol/channels.ts";
+import { startConnection } from "./protocol/core.ts";
 import { BellwireError } from "./protocol/errors.ts";
-import type { Effect, Event, Status, TokenKind, Transport } from "./protocol/machine.ts";
-import { type Runner, startRunner } from "./runner.ts";
+import type { Effect, Event, Status, Step, TokenKind, Transport } from "./protocol/machine.ts";
+import { type PerformedEffect, type Runner, startRunner } from "./runner.ts";
 
 /**
  * A token of the application's own login, or what gives one; a function is asked anew for each
@@ -59,16 +59,8 @@ export interface Client {
   readonly status: Status;
   /** How updates come at the moment; null while they do not. */
   readonly transport: "push" | "poll" | null;
-  /** Who the client is; null until a session is there, and after each login and logout. */
+  /** Who the client is; null until a session is there. */
   readonly identity: Identity | null;
-  /**
-   * Become the user of this login: private channels tell `reset` and begin anew, public ones go on.
-   *
-   * Not needed when a login is only renewed: a token function does that without a break.
-   */
-  login(token: Token): void;
-  /** Become a guest again: private channels tell `not_allowed` and rest until the next login. */
-  logout(): void;
   /** Listen; the function returned ends it. */
   on<Name extends keyof ClientEvents>(
     name: Name,
@@ -86,142 +78,114 @@ export interface Client {
 
 /** What differs between the entries of the package. */
 export interface Parts {
+  /** The machine, of as many handlers as the entry has events. */
+  readonly step: Step;
   readonly openSocket: OpenSocket;
-  /** Listens to the page's life; returns what ends that. */
-  readonly watchPage: (tell: (event: Event) => void) => () => void;
+  /** Makes texts of one socket's payloads. */
+  readonly startTexts: StartTexts;
+}
+
+/** Who the client is: what the machine does not get to see. */
+export interface Account {
+  token: Token | null;
+  /** With its secrets; its token is what private requests carry, null for a guest. */
+  session: OpenedSession | null;
 }
 
 /** A client, and what parts of the package add to it need. */
 export interface Started {
   readonly client: Client;
-  /** Return the session's token: what private requests carry; null for a guest. */
-  readonly bearer: () => string | null;
+  readonly account: Account;
   readonly runner: Runner;
 }
+
+const ROADS: Partial<Record<Status, "push" | "poll">> = { live: "push", polling: "poll" };
+
+type Performers = {
+  readonly [Kind in PerformedEffect["kind"]]: (effect: EffectOf<Kind>) => void;
+};
+type EffectOf<Kind> = Extract<PerformedEffect, { kind: Kind }>;
 
 export function startClient(options: ConnectOptions, parts: Parts): Started {
   const url = options.url.replace(/\/+$/, "");
   const { on, tell } = startListeners<ClientEvents>();
-  const handles = new Map<string, Set<Deliver>>();
-  let token: Token | null = options.token ?? null;
-  /** With its secrets, which the machine does not get to see. */
-  let session: OpenedSession | null = null;
-  const first = startConnection(kindOf(token), options.transport);
-  const runner = startRunner(first, perform, options.debug);
+  const handles = startListeners<Record<string, Delivery>>();
+  const account: Account = { token: options.token ?? null, session: null };
+  const first = startConnection(kindOf(account.token), options.transport);
+  const runner = startRunner(parts.step, first, perform, options.debug);
   const { dispatch } = runner;
-  const push = startPush(parts.openSocket, dispatch);
-  const bearer = () => session?.token ?? null;
+  const push = startPush(parts, dispatch);
+  const performers: Performers = {
+    Deliver: (effect) => handles.tell(effect.channel, effect),
+    SetStatus: (effect) => tell("status", effect.status),
+    ReportError: (effect) => tell("error", effect.error),
+    Poll(effect) {
+      const bearer = effect.needsToken && account.session?.token;
+      poll(effect, url, bearer || null).then(dispatch);
+    },
+    FetchCredentials: (effect) => fetchCredentials(effect.login).then(dispatch),
+    // A listener may have logged out just now; the socket's end follows.
+    OpenSocket: () => account.session && push.open(account.session),
+    CloseSocket: push.close,
+    Subscribe: push.subscribe,
+    Unsubscribe: push.unsubscribe,
+    Ping: push.ping,
+  };
 
-  function perform(effect: Effect): void {
-    switch (effect.kind) {
-      case "Deliver":
-        deliver(effect);
-        break;
-      case "SetStatus":
-        tell("status", effect.status);
-        break;
-      case "ReportError":
-        tell("error", effect.error);
-        break;
-      case "Poll":
-        poll(effect, url, effect.needsToken ? bearer() : null).then(dispatch);
-        break;
-      case "FetchCredentials":
-        fetchCredentials(effect.login).then(dispatch);
-        break;
-      case "OpenSocket":
-        // A listener may have logged out just now; the socket's end follows.
-        if (session) push.open(session);
-        break;
-      case "CloseSocket":
-        push.close();
-        break;
-      case "Subscribe":
-        push.subscribe(effect.channels);
-        break;
-      case "Unsubscribe":
-        push.unsubscribe(effect.channels);
-        break;
-      case "Ping":
-        push.ping();
-    }
-  }
-
-  function deliver({ channel, outputs, isFirst, login }: EffectOf<"Deliver">): void {
-    // A listener may log out between one update and the next.
-    const isMeant = () => isPublic(channel) || login === runner.connection.login.number;
-    for (const handle of handles.get(channel) ?? []) handle(outputs, isFirst, isMeant);
+  function perform(effect: PerformedEffect): void {
+    (performers[effect.kind] as (effect: PerformedEffect) => void)(effect);
   }
 
   async function fetchCredentials(login: number): Promise<Event> {
     try {
-      const opened = await fetchSession(url, await askToken(token), options.session);
-      if (login === runner.connection.login.number) session = opened;
+      const { token } = account;
+      // Nothing is no login, but no guest either: the server says so.
+      const asked = typeof token === "function" ? (await token()) || "" : token;
+      const opened = await fetchSession(url, asked, options.session);
+      if (login === runner.connection.login.number) account.session = opened;
       const { identityId, groups, guests, lifetimeMs } = opened;
-      const told = { identityId, groups, guests, lifetimeMs };
-      return { kind: "CredentialsArrived", login, session: told };
-    } catch (error) {
-      return { kind: "CredentialsFailed", login, error: error as BellwireError };
+      const session = { identityId, groups, guests, lifetimeMs };
+      return { kind: "CredentialsArrived", login, session };
+    } catch (cause) {
+      const error =
+        cause instanceof BellwireError
+          ? cause
+          : new BellwireError("upstream", `the token function failed: ${cause}`);
+      return { kind: "CredentialsFailed", login, error };
     }
   }
 
-  function become(next: Token | null): void {
-    token = next;
-    session = null;
-    dispatch({ kind: "LoginChanged", token: kindOf(token) });
-  }
-
-  const unwatch = parts.watchPage(dispatch);
   dispatch({ kind: "Started" });
   const client: Client = {
     get status() {
       return runner.connection.status;
     },
     get transport() {
-      const { status } = runner.connection;
-      return status === "live" ? "push" : status === "polling" ? "poll" : null;
+      return ROADS[runner.connection.status] ?? null;
     },
     get identity() {
-      const { session: known } = runner.connection.login;
-      return known && { id: known.identityId, groups: known.groups };
-    },
-    login: become,
-    logout() {
-      if (token !== null) become(null);
+      const { session } = runner.connection.login;
+      return session && { id: session.identityId, groups: session.groups };
     },
     on,
     channel(name) {
       checkChannel(name);
-      const all = handles.get(name) ?? new Set();
+      const isFirst = !handles.has(name);
       const look = () => runner.connection.watches.get(name)?.sequence;
-      const [channel, own] = makeChannel(name, look, () => {
-        if (!all.delete(own) || all.size > 0) return;
-        handles.delete(name);
-        dispatch({ kind: "ChannelRemoved", channel: name });
+      const [channel, deliver] = makeChannel(name, look, () => {
+        leave();
+        if (!handles.has(name)) dispatch({ kind: "ChannelRemoved", channel: name });
       });
-      handles.set(name, all.add(own));
-      if (all.size === 1) dispatch({ kind: "ChannelAdded", channel: name });
+      const leave = handles.on(name, deliver);
+      if (isFirst) dispatch({ kind: "ChannelAdded", channel: name });
       return channel;
     },
-    close() {
-      unwatch();
-      dispatch({ kind: "Closed" });
-    },
+    close: () => dispatch({ kind: "Closed" }),
   };
-  return { client, bearer, runner };
+  return { client, account, runner };
 }
 
-type EffectOf<Kind> = Extract<Effect, { kind: Kind }>;
-
-async function askToken(token: Token | null): Promise<string | null> {
-  try {
-    // Nothing is no login, but no guest either: the server says so.
-    return typeof token === "function" ? (await token()) || "" : token;
-  } catch (cause) {
-    throw new BellwireError("upstream", `the token function failed: ${cause}`);
-  }
-}
-
-function kindOf(token: Token | null): TokenKind {
+/** Return what the machine has to know of a token. */
+export function kindOf(token: Token | null): TokenKind {
   return token === null ? "none" : typeof token === "function" ? "renewable" : "fixed";
 }

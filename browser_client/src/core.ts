@@ -1,7 +1,13 @@
-/** The smallest entry: the client without presence and without sharing between tabs. */
+/**
+ * The smallest entry: credentials, signing, MQTT, recovery, polling.
+ *
+ * What it leaves out: presence, login and logout of a client that is there, the page's life,
+ * sharing between tabs, and gzipped payloads, which it catches up with by poll instead.
+ */
 import { type Client, type ConnectOptions, startClient } from "./client.ts";
-import { watchPage } from "./io/page_life.ts";
 import { openSocket } from "./io/socket.ts";
+import { startPlainTexts } from "./io/texts.ts";
+import { HANDLERS, stepBy } from "./protocol/core.ts";
 
 export type { Channel, ChannelEvents } from "./channel.ts";
 export type { Client, ClientEvents, ConnectOptions, Identity, Token } from "./client.ts";
@@ -22,5 +28,6 @@ export type { Position } from "./protocol/updates.ts";
  * What fails is not thrown: it is told as `error`, and shows in the status.
  */
 export function connect(options: ConnectOptions): Client {
-  return startClient(options, { openSocket, watchPage }).client;
+  const parts = { step: stepBy(HANDLERS), openSocket, startTexts: startPlainTexts };
+  return startClient(options, parts).client;
 }

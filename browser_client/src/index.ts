@@ -2,12 +2,18 @@
 import {
   type Client as CoreClient,
   type ConnectOptions as CoreOptions,
+  type Identity,
+  kindOf,
   startClient,
+  type Token,
 } from "./client.ts";
+
+import { startTexts } from "./io/gzip.ts";
 import { watchPage } from "./io/page_life.ts";
 import { fetchPresence, type Present } from "./io/presence.ts";
 import { openWire } from "./io/wire.ts";
 import { isPublic } from "./protocol/channels.ts";
+import { makeStep } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
 import { shareSocket } from "./tabs/tab.ts";
 
@@ -33,6 +39,16 @@ export interface ConnectOptions extends CoreOptions {
 
 /** A connection to one Bellwire; all its channels share one socket and one poll. */
 export interface Client extends CoreClient {
+  /** Who the client is; null until a session is there, and after each login and logout. */
+  readonly identity: Identity | null;
+  /**
+   * Become the user of this login: private channels tell `reset` and begin anew, public ones go on.
+   *
+   * Not needed when a login is only renewed: a token function does that without a break.
+   */
+  login(token: Token): void;
+  /** Become a guest again: private channels tell `not_allowed` and rest until the next login. */
+  logout(): void;
   /**
    * Return who follows a channel by push at the moment, the longest there first.
    *
@@ -49,17 +65,34 @@ export interface Client extends CoreClient {
  */
 export function connect(options: ConnectOptions): Client {
   const { url, tabs, session } = options;
-  const { client, bearer, runner } = startClient(options, {
+  const { client, account, runner } = startClient(options, {
+    step: makeStep(),
     openSocket: tabs === false ? openWire : shareSocket(url, session?.channels),
-    watchPage,
+    startTexts,
   });
+  const unwatch = watchPage(runner.dispatch);
+  const close = () => {
+    unwatch();
+    runner.dispatch({ kind: "Closed" });
+  };
+  const become = (token: Token | null) => {
+    // A listener may log out between one update and the next: what is left is not meant for it.
+    for (const effect of runner.pending) {
+      if (effect.kind === "Deliver" && !isPublic(effect.channel)) effect.outputs.length = 0;
+    }
+    account.token = token;
+    account.session = null;
+    runner.dispatch({ kind: "LoginChanged", token: kindOf(token) });
+  };
+  const logout = () => {
+    if (account.token !== null) become(null);
+  };
   const presence = async (channel: string) => {
-    const { login, lines } = runner.connection;
-    const needsToken = !isPublic(channel) || lines.public.needsToken;
-    if (needsToken && login.token !== "none" && !login.session) {
+    const { session: opened } = account;
+    if (!opened && account.token !== null && !isPublic(channel)) {
       throw new BellwireError("unauthenticated", "found no session yet, expected one", channel);
     }
-    return fetchPresence(url, channel, bearer());
+    return fetchPresence(url, channel, opened?.token ?? null);
   };
-  return Object.assign(client, { presence });
+  return Object.assign(client, { login: become, logout, presence, close });
 }

@@ -1,8 +1,12 @@
 /** Runs the pure machine: gives it clock, chance and its timer, and has its effects performed. */
-import { step } from "./protocol/connection.ts";
-import { type Connection, type Effect, type Event, NEVER } from "./protocol/machine.ts";
+import { type Connection, type Effect, type Event, NEVER, type Step } from "./protocol/machine.ts";
+
+/** All but the timer, which the runner has for itself. */
+export type PerformedEffect = Exclude<Effect, { kind: "StartTimer" }>;
 
 export interface Runner {
+  /** The effects that wait their turn, the one that is being performed first. */
+  readonly pending: readonly Effect[];
   /** The machine as of the last event. */
   readonly connection: Connection;
   /** Take in an event; it counts at once, the effects of those that effects cause wait their turn. */
@@ -10,8 +14,9 @@ export interface Runner {
 }
 
 export function startRunner(
+  step: Step,
   first: Connection,
-  perform: (effect: Effect) => void,
+  perform: (effect: PerformedEffect) => void,
   debug?: (what: Event | Effect) => void,
 ): Runner {
   const effects: Effect[] = [];
@@ -23,12 +28,12 @@ export function startRunner(
     const [next, caused] = step(connection, event, { nowMs: readClock(), random: Math.random() });
     connection = next;
     if (effects.push(...caused) > caused.length) return;
-    for (let effect = effects[0]; effect; effect = effects[0]) {
+    for (const effect of effects) {
       debug?.(effect);
       if (effect.kind === "StartTimer") startTimer(effect.atMs);
       else perform(effect);
-      effects.shift();
     }
+    effects.length = 0;
   }
 
   function startTimer(atMs: number): void {
@@ -38,6 +43,7 @@ export function startRunner(
   }
 
   return {
+    pending: effects,
     get connection() {
       return connection;
     },

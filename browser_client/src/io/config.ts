@@ -1,5 +1,5 @@
 /** Reads `GET /v1/config`: where the service's parts are. Not here: who the client is. */
-import { fetchObject, textIn } from "./http.ts";
+import { fetchObject, memberIn } from "./http.ts";
 
 export interface Config {
   readonly stage: string;
@@ -18,16 +18,15 @@ export interface Config {
  */
 export async function fetchConfig(url: string): Promise<Config> {
   const [config] = await fetchObject(`${url}/config`);
-  const region = textIn(config, "region");
+  const region = memberIn(config, "region");
   return {
-    stage: textIn(config, "stage"),
+    stage: memberIn(config, "stage"),
     region,
-    iotUrl: textIn(config, "iot_url"),
-    identityPoolId: textIn(config, "identity_pool_id"),
-    cognitoUrl:
-      config["cognito_url"] === null
-        ? `https://cognito-identity.${region}.amazonaws.com/`
-        : textIn(config, "cognito_url"),
+    iotUrl: memberIn(config, "iot_url"),
+    identityPoolId: memberIn(config, "identity_pool_id"),
+    cognitoUrl: String(
+      config["cognito_url"] ?? `https://cognito-identity.${region}.amazonaws.com/`,
+    ),
     guests: config["guests"] === true,
   };
 }

@@ -8,16 +8,18 @@
 import { BellwireError, type ErrorCode } from "../protocol/errors.ts";
 import { NOTHING } from "../protocol/updates.ts";
 import type { Config } from "./config.ts";
-import { type Answer, fetchObject, textIn, timeIn, timesOf } from "./http.ts";
+import { type Answer, fetchObject, memberIn, timesOf } from "./http.ts";
 
 /** What a Cognito error type says to the client; all others are AWS's fault and may pass. */
-const CODES: readonly [type: RegExp, ErrorCode][] = [
-  [/NotAuthorized|PoolConfiguration/, "not_allowed"],
-  [/NotFound/, "not_found"],
-  [/Conflict/, "conflict"],
-  [/Parameter/, "malformed"],
-  [/TooMany|Limit/, "too_many"],
-];
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  NotAuthorized: "not_allowed",
+  PoolConfiguration: "not_allowed",
+  NotFound: "not_found",
+  Conflict: "conflict",
+  Parameter: "malformed",
+  TooMany: "too_many",
+  Limit: "too_many",
+};
 
 /** An identity, what proves it, and until when. */
 export interface Grant {
@@ -42,43 +44,49 @@ export interface Grant {
  */
 export async function fetchGuest(config: Config): Promise<Grant> {
   if (!config.guests) {
-    throw new BellwireError("not_allowed", "found guests off in the config, expected a login");
+    throw new BellwireError("not_allowed", "found guests off, expected a login");
   }
   const key = `bellwire:identity:${config.identityPoolId}`;
-  const kept = recall(key);
-  if (kept !== null) {
+  const kept = inStorage((storage) => storage.getItem(key));
+  if (kept) {
     try {
       return await fetchCredentials(config, kept);
     } catch (error) {
       // An identity that was deleted or merged into a login is gone for this guest.
       if ((error as BellwireError).retryable !== false) throw error;
-      remember(key, null);
     }
   }
   const [fresh] = await callCognito(config, "GetId", { IdentityPoolId: config.identityPoolId });
-  const identityId = textIn(fresh, "IdentityId");
-  remember(key, identityId);
+  const identityId = memberIn(fresh, "IdentityId");
+  inStorage((storage) => storage.setItem(key, identityId));
   return fetchCredentials(config, identityId);
+}
+
+/** AWS credentials, as Cognito's answer has them. */
+interface Keys {
+  readonly AccessKeyId: string;
+  readonly SecretKey: string;
+  readonly SessionToken: string;
 }
 
 async function fetchCredentials(config: Config, identityId: string): Promise<Grant> {
   const input = { IdentityId: identityId };
   const [answer, headers] = await callCognito(config, "GetCredentialsForIdentity", input);
-  const { Credentials: credentials } = answer;
+  const keys = answer["Credentials"] as Keys;
   return {
     // Cognito may answer with another identity, which then is the valid one.
-    identityId: textIn(answer, "IdentityId"),
+    identityId: memberIn(answer, "IdentityId"),
     groups: [],
-    accessKeyId: textIn(credentials, "AccessKeyId"),
-    secretAccessKey: textIn(credentials, "SecretKey"),
-    sessionToken: textIn(credentials, "SessionToken"),
+    accessKeyId: keys.AccessKeyId,
+    secretAccessKey: keys.SecretKey,
+    sessionToken: keys.SessionToken,
     token: null,
-    ...timesOf(1000 * timeIn(credentials, "Expiration"), headers),
+    ...timesOf(1000 * memberIn(keys, "Expiration", "number"), headers),
   };
 }
 
 function callCognito(
-  { cognitoUrl }: Config,
+  config: Config,
   operation: string,
   input: object,
 ): Promise<[fields: Record<string, unknown>, headers: Headers]> {
@@ -87,7 +95,7 @@ function callCognito(
     "X-Amz-Target": `AWSCognitoIdentityService.${operation}`,
   };
   const init = { method: "POST", headers, body: JSON.stringify(input) };
-  return fetchObject(cognitoUrl, init, null, (_, answer) => cognitoError(operation, answer));
+  return fetchObject(config.cognitoUrl, init, null, (_, answer) => cognitoError(operation, answer));
 }
 
 /** Map a refusal such as `{"__type":"NotAuthorizedException","message":"…"}`. */
@@ -96,23 +104,16 @@ export function cognitoError(
   { status, fields }: Omit<Answer, "headers">,
 ): BellwireError {
   const { __type: type, message } = fields ?? NOTHING;
-  const code = CODES.find(([known]) => known.test(String(type)))?.[1] ?? "upstream";
+  const known = Object.keys(CODES).find((name) => String(type).includes(name));
+  const code = CODES[known ?? ""] ?? "upstream";
   return new BellwireError(code, `${operation}: ${type} (status ${status}): ${message}`);
 }
 
-function recall(key: string): string | null {
+/** Use the storage, which may be forbidden: the guest is then a new one on each page. */
+function inStorage<Value>(use: (storage: Storage) => Value): Value | null {
   try {
-    return localStorage.getItem(key);
+    return use(localStorage);
   } catch {
-    return null; // Storage may be forbidden; the guest is then a new one on each page.
-  }
-}
-
-function remember(key: string, identityId: string | null): void {
-  try {
-    if (identityId === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, identityId);
-  } catch {
-    // As in recall.
+    return null;
   }
 }

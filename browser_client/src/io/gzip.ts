@@ -1,20 +1,17 @@
 /** Turns payloads into text in the order they came, although inflating takes its time. */
 
+import type { StartTexts } from "./push.ts";
+import { textOf } from "./texts.ts";
+
 const MAX_TEXT_BYTES = 1024 * 1024;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 type Payload = Uint8Array<ArrayBuffer>;
-/** Takes the text of a payload, or null when it cannot be read. */
-type Deliver = (topic: string, text: string | null, sizeBytes: number) => void;
 
-/**
- * Return what takes payloads in, and delivers them in that order: a plain one waits for the gzipped
- * ones before it. One for each connection.
- */
-export function startTexts(deliver: Deliver): (topic: string, payload: Payload) => void {
+/** Deliver payloads in the order they came: a plain one waits for the gzipped ones before it. */
+export const startTexts: StartTexts = (deliver) => {
   let last: Promise<void> | null = null;
   const read = (topic: string, bytes: Payload | null) =>
-    deliver(topic, bytes && decodeText(bytes), bytes?.length ?? 0);
+    deliver(topic, bytes && textOf(bytes), bytes?.length ?? 0);
   return (topic, payload) => {
     if (!last && !isGzip(payload)) return read(topic, payload);
     const whole = isGzip(payload) ? inflate(payload) : payload;
@@ -24,19 +21,11 @@ export function startTexts(deliver: Deliver): (topic: string, payload: Payload) 
     });
     last = own;
   };
-}
+};
 
 /** Source: RFC 1952, section 2.3.1 (the two identification bytes). */
 function isGzip(payload: Payload): boolean {
   return payload[0] === 0x1f && payload[1] === 0x8b;
-}
-
-function decodeText(bytes: Payload): string | null {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return null;
-  }
 }
 
 /**

@@ -4,7 +4,7 @@
  * Not here: what is asked (config.ts, session.ts, poller.ts, …), when to ask again (protocol/).
  */
 import { BellwireError, codeOf } from "../protocol/errors.ts";
-import { isObject, NOTHING, parseOrNull } from "../protocol/updates.ts";
+import { isObject, NOTHING, parseObject } from "../protocol/updates.ts";
 
 const ANSWER_WITHIN_MS = 10_000;
 
@@ -29,9 +29,9 @@ export async function fetchObject(
   toError: (what: string, answer: Answer) => BellwireError = errorOfAnswer,
 ): Promise<[fields: Record<string, unknown>, headers: Headers]> {
   const [{ status, headers }, text] = await exchange(url, init, bearer);
-  const told = parseOrNull(bearer && status !== 200 ? text.replaceAll(bearer, "…") : text);
-  const fields = isObject(told) ? told : null;
-  if (status === 200 && fields) return [fields, headers];
+  const isGood = status === 200;
+  const fields = parseObject(bearer && !isGood ? text.replaceAll(bearer, "…") : text);
+  if (isGood && fields) return [fields, headers];
   throw toError(url, { status, headers, fields });
 }
 
@@ -60,16 +60,15 @@ export function errorOfAnswer(url: string, { status, headers, fields }: Answer):
   return new BellwireError(
     codeOf(code, status),
     String(message ?? `found status ${status} from ${url}, expected 200 and a JSON object`),
-    typeof channel === "string" ? channel : undefined,
-    typeof retryable === "boolean" ? retryable : isStranger || undefined,
-    1000 * (numberIn(headers, "Retry-After") ?? 0),
+    channel as string | undefined,
+    (retryable as boolean | undefined) ?? (isStranger || undefined),
+    1000 * numberIn(headers, "Retry-After"),
   );
 }
 
-/** Read a header that is a number; other spellings, such as a date, count as not there. */
-export function numberIn(headers: Headers, name: string): number | null {
-  const text = headers.get(name);
-  return text && /^\d+$/.test(text) ? Number(text) : null;
+/** Read the number in a header; 0 without one, or with another spelling, such as a date. */
+export function numberIn(headers: Headers, name: string, pattern = /^(\d+)$/): number {
+  return Number(pattern.exec(headers.get(name) ?? "")?.[1] ?? 0);
 }
 
 /** Tell how long what ends then holds, by the clock of the server, and how far that runs ahead. */
@@ -79,18 +78,15 @@ export function timesOf(endsMs: number, headers: Headers): { lifetimeMs: number;
   return { lifetimeMs: endsMs - nowMs - skewMs, skewMs };
 }
 
-/** Read a text of an object, as `memberIn` does. */
-export function textIn(fields: unknown, name: string): string {
-  return memberIn(fields, name, "string") as string;
-}
-
-/** Read a time of an object, as `memberIn` does. */
-export function timeIn(fields: unknown, name: string): number {
-  return memberIn(fields, name, "number") as number;
-}
-
-/** @throws BellwireError `malformed`, without the value: it may be a secret. */
-function memberIn(fields: unknown, name: string, type: string): unknown {
+/**
+ * Read a member of an object.
+ *
+ * @throws BellwireError `malformed` when it is of another type; without the value, as it may be a
+ * secret.
+ */
+export function memberIn(fields: unknown, name: string): string;
+export function memberIn(fields: unknown, name: string, type: "number"): number;
+export function memberIn(fields: unknown, name: string, type = "string"): unknown {
   const value = isObject(fields) ? fields[name] : undefined;
   if (typeof value === type) return value;
   throw new BellwireError("malformed", `found ${typeof value}, expected a ${type} in ${name}`);

@@ -20,15 +20,12 @@ export async function poll(
   try {
     // As many as there may be, so that what was missed comes in one answer.
     const [fields, headers] = await fetchObject(`${url}/updates?${query}&limit=1000`, {}, bearer);
-    const answer = decodeAnswer(fields);
-    const pollAfterMs = numberIn(headers, "Bellwire-Poll-After-Ms") ?? answer.pollAfterMs;
-    const maxAge = /max-age=(\d+)/.exec(headers.get("Cache-Control") ?? "");
     return {
       kind: "AnswerArrived",
       id,
-      answer: { ...answer, pollAfterMs },
-      maxAgeMs: 1000 * Number(maxAge?.[1] ?? 0),
-      ageMs: 1000 * (numberIn(headers, "Age") ?? 0),
+      answer: decodeAnswer(fields, numberIn(headers, "Bellwire-Poll-After-Ms")),
+      maxAgeMs: 1000 * numberIn(headers, "Cache-Control", /max-age=(\d+)/),
+      ageMs: 1000 * numberIn(headers, "Age"),
     };
   } catch (error) {
     return { kind: "PollFailed", id, error: error as BellwireError };

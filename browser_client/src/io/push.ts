@@ -6,7 +6,6 @@
 import { BellwireError } from "../protocol/errors.ts";
 import type { Event } from "../protocol/machine.ts";
 import { decodeEnvelope } from "../protocol/updates.ts";
-import { startTexts } from "./gzip.ts";
 import type { OpenedSession } from "./session.ts";
 import { signUrl } from "./signing.ts";
 import type { Socket, SocketListener } from "./socket.ts";
@@ -24,55 +23,80 @@ export type OpenSocket = (
   session: OpenedSession,
 ) => Socket;
 
+type Payload = Uint8Array<ArrayBuffer>;
+
+/**
+ * Returns what takes one socket's payloads in and hands their texts on in that order; null for one
+ * that it cannot read.
+ */
+export type StartTexts = (
+  deliver: (topic: string, text: string | null, sizeBytes: number) => void,
+) => (topic: string, payload: Payload) => void;
+
+/** What the entries of the package have differently. */
+export interface PushParts {
+  readonly openSocket: OpenSocket;
+  readonly startTexts: StartTexts;
+}
+
+/** What names the channels concerned. */
+interface OfChannels {
+  readonly channels: readonly string[];
+}
+
 export interface Push {
-  open(session: OpenedSession): Promise<void>;
-  subscribe(channels: readonly string[]): void;
-  unsubscribe(channels: readonly string[]): void;
-  ping(): void;
-  close(): void;
+  readonly open: (session: OpenedSession) => Promise<void>;
+  readonly subscribe: (what: OfChannels) => void;
+  readonly unsubscribe: (what: OfChannels) => void;
+  readonly ping: () => void;
+  readonly close: () => void;
 }
 
 /** Return a road without a socket; what comes of the one that is opened is told as events. */
-export function startPush(openSocket: OpenSocket, tell: (event: Event) => void): Push {
-  let socket: Socket | null = null;
-  /** What the topics of the present socket begin with. */
-  let prefix = "";
-  const topicsOf = (channels: readonly string[]) => channels.map((channel) => prefix + channel);
-  const close = () => {
-    socket?.close();
-    socket = null;
-  };
+export function startPush(parts: PushParts, tell: (event: Event) => void): Push {
   /** What an old socket still brings is not heard. */
-  let current = {};
+  let current: Road = { prefix: "" };
+  const topicsOf = (what: OfChannels) => what.channels.map((channel) => current.prefix + channel);
+  const close = () => {
+    current.socket?.close();
+    current = { prefix: "" };
+  };
   return {
-    async open(session) {
+    open: async (session) => {
       close();
-      const own = {};
-      current = own;
+      const own = current;
       const tellOwn = (event: Event) => {
         if (current === own) tell(event);
       };
       try {
         const url = await signUrl(session, Date.now() + session.skewMs);
         if (current !== own) return;
-        prefix = `${session.stage}/`;
+        own.prefix = `${session.stage}/`;
         const clientId = `${session.identityId}-${crypto.randomUUID().slice(-12)}`;
-        socket = openSocket(url, clientId, listenFor(prefix, tellOwn), session);
+        const listener = listenFor(own.prefix, parts.startTexts, tellOwn);
+        own.socket = parts.openSocket(url, clientId, listener, session);
       } catch (error) {
         tellOwn(lossBy(error as Error));
       }
     },
-    subscribe: (channels) => socket?.subscribe(topicsOf(channels)),
-    unsubscribe: (channels) => socket?.unsubscribe(topicsOf(channels)),
-    ping: () => socket?.ping(),
-    close() {
-      current = {};
-      close();
-    },
+    subscribe: (what) => current.socket?.subscribe(topicsOf(what)),
+    unsubscribe: (what) => current.socket?.unsubscribe(topicsOf(what)),
+    ping: () => current.socket?.ping(),
+    close,
   };
 }
 
-function listenFor(prefix: string, tell: (event: Event) => void): SocketListener {
+interface Road {
+  socket?: Socket;
+  /** What its topics begin with. */
+  prefix: string;
+}
+
+function listenFor(
+  prefix: string,
+  startTexts: StartTexts,
+  tell: (event: Event) => void,
+): SocketListener {
   const channelOf = (topic: string) => topic.slice(prefix.length);
   return {
     onOpened: () => tell({ kind: "Opened" }),
@@ -91,15 +115,13 @@ function listenFor(prefix: string, tell: (event: Event) => void): SocketListener
 /** A browser that refuses the URL quotes it, with its signature and token. */
 function lossBy(cause: Error | null): Event {
   const reason = cause?.message.replace(/\?X-Amz-\S*/, "?…");
-  const error =
-    reason === undefined ? null : new BellwireError("upstream", `the socket: ${reason}`);
-  return { kind: "Lost", error };
+  return { kind: "Lost", error: cause && new BellwireError("upstream", `the socket: ${reason}`) };
 }
 
 function readPayload(channel: string, text: string | null, sizeBytes: number): Event {
   try {
-    const envelope = decodeEnvelope(text ?? "");
-    if (envelope === null) return { kind: "PayloadDropped", channel, error: null };
+    const envelope = text === null ? null : decodeEnvelope(text);
+    if (!envelope) return { kind: "PayloadDropped", channel, error: null };
     if (envelope.channel === channel) return { kind: "EnvelopeArrived", envelope, sizeBytes };
     throw new BellwireError("malformed", `found ${envelope.channel} on the topic of ${channel}`);
   } catch (error) {

@@ -4,10 +4,9 @@
  * Here: the member's one call. Not here: the guest's (credentials.ts), when a session is renewed
  * (protocol/sessions.ts).
  */
-import { malformed } from "../protocol/errors.ts";
 import { type Config, fetchConfig } from "./config.ts";
 import { fetchGuest, type Grant } from "./credentials.ts";
-import { fetchObject, textIn, timeIn, timesOf } from "./http.ts";
+import { fetchObject, memberIn, timesOf } from "./http.ts";
 
 /** All that a session is, its secrets included. */
 export type OpenedSession = Config & Grant;
@@ -40,21 +39,30 @@ export async function fetchSession(
   return { ...place, ...granted };
 }
 
+/** AWS credentials, as the session's answer has them. */
+interface Keys {
+  readonly access_key_id: string;
+  readonly secret_access_key: string;
+  readonly session_token: string;
+}
+
 /** Ask for a session with credentials: `{"identity_id","token","expires_at","groups",…}`. */
 async function fetchMember(url: string, login: string, wish: Wish): Promise<Grant> {
   const mode = wish.channels && "sts";
   const body = JSON.stringify({ credentials: true, mode, ...wish });
   const [answer, headers] = await fetchObject(url, { method: "POST", body }, login);
-  const { groups, credentials } = answer;
-  if (!Array.isArray(groups)) throw malformed(groups, "a list in groups");
-  const endsMs = Math.min(timeIn(answer, "expires_at"), timeIn(credentials, "expires_at"));
+  const keys = answer["credentials"] as Keys;
+  const endsMs = Math.min(
+    memberIn(answer, "expires_at", "number"),
+    memberIn(keys, "expires_at", "number"),
+  );
   return {
-    identityId: textIn(answer, "identity_id"),
-    groups,
-    accessKeyId: textIn(credentials, "access_key_id"),
-    secretAccessKey: textIn(credentials, "secret_access_key"),
-    sessionToken: textIn(credentials, "session_token"),
-    token: textIn(answer, "token"),
+    identityId: memberIn(answer, "identity_id"),
+    groups: answer["groups"] as string[],
+    accessKeyId: keys.access_key_id,
+    secretAccessKey: keys.secret_access_key,
+    sessionToken: keys.session_token,
+    token: memberIn(answer, "token"),
     ...timesOf(endsMs, headers),
   };
 }

@@ -20,6 +20,8 @@ import {
  * Source: Chrome for Developers, "Heavy throttling of chained JS timers beginning in Chrome 88".
  */
 const KEEP_ALIVE_S = 90;
+/** The only state in which sending throws. */
+const CONNECTING = 0;
 
 export interface SocketListener {
   readonly onOpened: () => void;
@@ -48,7 +50,7 @@ export function openSocket(url: string, clientId: string, listener: SocketListen
   let isOver = false;
 
   function send(packet: Uint8Array<ArrayBuffer>): void {
-    if (webSocket.readyState === WebSocket.OPEN) webSocket.send(packet);
+    if (webSocket.readyState !== CONNECTING) webSocket.send(packet);
   }
 
   /** Packet ids are 1 to 65,535 [MQTT-2.3.1-1]. */
@@ -57,11 +59,15 @@ export function openSocket(url: string, clientId: string, listener: SocketListen
     return packetId;
   }
 
-  function end(error: Error | null): void {
+  function end(finish: () => void): void {
     if (isOver) return;
     isOver = true;
+    finish();
     webSocket.close();
-    listener.onLost(error);
+  }
+
+  function lose(error: Error | null): void {
+    end(() => listener.onLost(error));
   }
 
   function take(packet: Packet): void {
@@ -75,14 +81,14 @@ export function openSocket(url: string, clientId: string, listener: SocketListen
     } else if (packet.kind === "suback") {
       const topics = asked.get(packet.packetId) ?? [];
       asked.delete(packet.packetId);
-      const isGranted = (index: number) => (packet.granted[index] ?? REFUSED) !== REFUSED;
+      const isGranted = (index: number) => (packet.granted[index] as number) < REFUSED;
       listener.onSubscribed(new Map(topics.map((topic, index) => [topic, isGranted(index)])));
     }
   }
 
   webSocket.binaryType = "arraybuffer";
   webSocket.onopen = () => send(encodeConnect(clientId, KEEP_ALIVE_S));
-  webSocket.onclose = () => end(null);
+  webSocket.onclose = () => lose(null);
   webSocket.onmessage = ({ data }) => {
     if (isOver) return;
     try {
@@ -90,7 +96,7 @@ export function openSocket(url: string, clientId: string, listener: SocketListen
       if (!(data instanceof ArrayBuffer)) throw new Error("found a text frame, expected binary");
       for (const packet of decode(new Uint8Array(data))) take(packet);
     } catch (error) {
-      end(error as Error);
+      lose(error as Error);
     }
   };
   return {
@@ -100,11 +106,6 @@ export function openSocket(url: string, clientId: string, listener: SocketListen
     },
     unsubscribe: (topics) => send(encodeUnsubscribe(nextPacketId(), topics)),
     ping: () => send(encodePingreq()),
-    close() {
-      if (isOver) return;
-      isOver = true;
-      send(encodeDisconnect());
-      webSocket.close();
-    },
+    close: () => end(() => send(encodeDisconnect())),
   };
 }

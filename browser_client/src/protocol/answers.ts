@@ -4,7 +4,7 @@
  * Here: shapes and checks. Not here: the request (io/poller.ts), what an answer means (sequence.ts).
  */
 import { malformed } from "./errors.ts";
-import { checkCover, decodeRun, type Envelope, isObject, NOTHING } from "./updates.ts";
+import { decodeRun, type Envelope, isObject, NOTHING } from "./updates.ts";
 
 /** One channel's part of a poll answer. */
 export interface ChannelAnswer extends Omit<Envelope, "channel"> {
@@ -27,13 +27,17 @@ const DEFAULT_POLL_AFTER_MS = 2000;
 /**
  * Read the JSON object of a poll answer.
  *
+ * @param headerMs what its header says of when to ask again, which wins over the body; 0: nothing.
  * @throws BellwireError `malformed` when it is not one.
  */
-export function decodeAnswer(fields: Readonly<Record<string, unknown>>): PollAnswer {
+export function decodeAnswer(
+  fields: Readonly<Record<string, unknown>>,
+  headerMs: number,
+): PollAnswer {
   const { v, poll_after_ms: pollAfterMs, more, channels } = fields;
   if (v !== 1 || !isObject(channels)) throw malformed(fields, "version 1 in v, and channels");
   return {
-    pollAfterMs: typeof pollAfterMs === "number" ? pollAfterMs : DEFAULT_POLL_AFTER_MS,
+    pollAfterMs: headerMs || Number(pollAfterMs) || DEFAULT_POLL_AFTER_MS,
     more: more === true,
     channels: new Map(Object.entries(channels).map(([name, part]) => [name, decodePart(part)])),
   };
@@ -45,9 +49,7 @@ export function decodePart(part: unknown): ChannelAnswer {
   const { recovered, state = recovered && NOTHING, next = null } = part;
   const isSound = isObject(state) && (next === null || typeof next === "string");
   if (typeof recovered !== "boolean" || !isSound) {
-    throw malformed(part, "recovered, and the state and its next key if not");
+    throw malformed(part, "recovered, or the state and its next key");
   }
-  const run = decodeRun(part);
-  if (recovered) checkCover(run);
-  return { ...run, recovered, state: new Map(Object.entries(state)), next };
+  return { ...decodeRun(part, recovered), recovered, state: new Map(Object.entries(state)), next };
 }

@@ -14,11 +14,12 @@ import {
   type Line,
   NEVER,
   type PollFailed,
+  report,
   type Watch,
   type Work,
 } from "./machine.ts";
 import { isChecking, tailCheckMs } from "./polls.ts";
-import { isBehind, type Sequence, type SequenceInput, step } from "./sequence.ts";
+import { isBehind, placeOf, type Sequence, type SequenceInput, step } from "./sequence.ts";
 import * as sessions from "./sessions.ts";
 import { deliver, followersOf, isGranted, isPollingInstead, refuse } from "./watches.ts";
 
@@ -27,43 +28,38 @@ const GAP_JITTER_MS = 250;
 const RECHECK_STEP_MS = 500;
 const RECHECK_CAP_MS = 10_000;
 const OLD_ANSWER_MS = 10_000;
-/** Nobody waits for what a hidden page shows: its polls are this many times further apart. */
-const HIDDEN_FACTOR = 5;
 const NOT_READABLE = ["not_allowed", "bad_channel", "unauthenticated"];
 
 type EventOf<Kind> = Extract<Event, { kind: Kind }>;
 
-export function onEnvelope(work: Work, { envelope, sizeBytes }: EventOf<"EnvelopeArrived">): void {
-  for (const watch of followersOf(work, envelope.channel)) {
+export function onEnvelope(work: Work, event: EventOf<"EnvelopeArrived">): void {
+  for (const watch of followersOf(work, event.envelope.channel)) {
     if (watch.isRefused) continue;
-    advance(work, watch, { kind: "envelope", envelope, sizeBytes });
+    advance(work, watch, event);
     if (isGranted(watch) && !isChecking(watch)) watch.checkMs = work.nowMs + tailCheckMs(work);
     if (isBehind(watch.sequence)) holdGap(work, watch);
     else {
       watch.gapMs = NEVER;
-      watch.gapAnswers = 0;
       watch.isStale = false;
     }
   }
 }
 
-export function onPayloadDropped(work: Work, { channel, error }: EventOf<"PayloadDropped">): void {
-  for (const watch of followersOf(work, channel)) holdGap(work, watch);
+export function onPayloadDropped(work: Work, event: EventOf<"PayloadDropped">): void {
+  const { error } = event;
+  for (const watch of followersOf(work, event.channel)) holdGap(work, watch);
   if (!error && work.hasWarned) return;
   work.hasWarned ||= !error;
-  work.effects.push({
-    kind: "ReportError",
-    error: error ?? malformed("another version", "envelopes of version 1; is the client too old?"),
-  });
+  report(work, error ?? malformed("another version or gzip", "version 1 as plain text"));
 }
 
 /** Wait a little for what may only be late, then poll [R6]. */
-function holdGap({ nowMs, random }: Work, watch: Draft<Watch>): void {
+function holdGap(work: Work, watch: Draft<Watch>): void {
   const { held, position } = watch.sequence;
-  if (!position || watch.gapMs !== NEVER) return;
+  if (!position || watch.gapMs < NEVER) return;
   // Nothing on its way can close the gap to another epoch, such as a channel's first.
   const isBreak = held.some(({ envelope }) => envelope.epoch !== position.epoch);
-  watch.gapMs = nowMs + (isBreak ? 0 : GAP_HOLD_MS) + random * GAP_JITTER_MS;
+  watch.gapMs = work.nowMs + (isBreak ? 0 : GAP_HOLD_MS) + work.random * GAP_JITTER_MS;
 }
 
 export function onAnswer(work: Work, event: AnswerArrived): void {
@@ -81,37 +77,36 @@ export function onAnswer(work: Work, event: AnswerArrived): void {
     if (answer) advance(work, watch, { kind: "answer", answer, askedFrom });
     else {
       const error = malformed(null, `${channel} in the answer`);
-      work.effects.push({ kind: "ReportError", error });
+      report(work, error);
     }
     planAfterAnswer(work, watch, before, event);
   }
 }
 
-function lineOf({ lines }: Work, id: number): Draft<Line> | undefined {
-  return Object.values(lines).find(({ inFlight }) => inFlight?.id === id);
+function lineOf(work: Work, id: number): Draft<Line> | undefined {
+  return Object.values(work.lines).find((line) => line.inFlight?.id === id);
 }
 
 function planAfterAnswer(
   work: Work,
   watch: Draft<Watch>,
   before: Sequence,
-  { id, answer, ageMs, maxAgeMs }: AnswerArrived,
+  event: AnswerArrived,
 ): void {
-  const { nowMs, random, isHidden } = work;
+  const { nowMs } = work;
+  const { answer } = event;
   const { sequence } = watch;
   const behind = isBehind(sequence);
   const isPaging = sequence.pages.length > 0;
-  // A page that ends where the one before it ended is not worth asking on from at once.
-  const moved = isPaging
-    ? before.pages.at(-1)?.next !== sequence.pages.at(-1)?.next
-    : sequence.position !== before.position;
-  const recheckAtMs = nowMs + recheckMs(maxAgeMs, watch.gapAnswers, random);
-  watch.isCaughtUp ||= id >= watch.caughtUpBy;
-  watch.isStale = isPaging || ageMs > OLD_ANSWER_MS;
+  // An answer that leaves the place as it was is not worth asking on from at once.
+  const moved = JSON.stringify(placeOf(before)) !== JSON.stringify(placeOf(sequence));
+  const recheckAtMs = nowMs + recheckMs(event.maxAgeMs, watch.gapAnswers, work.random);
+  if (event.id >= watch.caughtUpBy) watch.caughtUpBy = 0;
+  watch.isStale = isPaging || event.ageMs > OLD_ANSWER_MS;
   watch.gapMs = (isPaging || answer.more) && moved ? nowMs : behind ? recheckAtMs : NEVER;
   watch.gapAnswers = behind && !moved ? watch.gapAnswers + 1 : 0;
   if (watch.subscription === "denied" || (!isGranted(watch) && isPollingInstead(work))) {
-    watch.checkMs = nowMs + answer.pollAfterMs * (isHidden ? HIDDEN_FACTOR : 1);
+    watch.checkMs = nowMs + answer.pollAfterMs * work.slowness;
   }
 }
 
@@ -122,8 +117,9 @@ function recheckMs(maxAgeMs: number, answers: number, random: number): number {
 }
 
 /** Held envelopes stay [R8]; what was asked is due again after a pause. */
-export function onPollFailed(work: Work, { id, error }: PollFailed): void {
-  const line = lineOf(work, id);
+export function onPollFailed(work: Work, event: PollFailed): void {
+  const { error } = event;
+  const line = lineOf(work, event.id);
   if (!line) return;
   const { asked, needsToken } = line.inFlight as InFlight;
   line.inFlight = null;
@@ -132,39 +128,30 @@ export function onPollFailed(work: Work, { id, error }: PollFailed): void {
     watch.checkMs = work.nowMs;
     watch.isStale ||= isBehind(watch.sequence);
   }
-  const isExpired = needsToken && error.code === "unauthenticated";
-  if (!isRefusal(error) || isExpired) pause(work, line, error);
-  else if (isPremature(work, needsToken)) line.needsToken = true;
+  const isRefusal = !error.retryable && NOT_READABLE.includes(error.code);
+  const isMember = work.login.token !== "none";
+  const isExpired = isRefusal && needsToken && isMember && error.code === "unauthenticated";
+  if (!isRefusal || isExpired) pause(work, line, error, isExpired);
+  else if (isMember && !needsToken) line.needsToken = true;
   else {
     line.failures = 0;
     // The error names the channel that may not be read; the others are asked again without it.
-    const named = left.filter(({ sequence }) => sequence.channel === error.channel);
+    const named = left.filter((watch) => watch.sequence.channel === error.channel);
     const isOfOne = asked.has(error.channel ?? ""); // It may not be followed any more.
     for (const watch of isOfOne ? named : left) refuse(work, watch, error);
   }
 }
 
 /** Wait before the next poll; a session that is refused is thrown away, at first silently. */
-function pause(work: Work, line: Draft<Line>, error: BellwireError): void {
-  const { nowMs, random, effects } = work;
-  const isExpired = isRefusal(error);
+function pause(work: Work, line: Draft<Line>, error: BellwireError, isExpired: boolean): void {
   const isSilent = isExpired && line.failures === 0;
   if (isExpired) sessions.discard(work, isSilent);
   if (!isSilent) {
-    effects.push({ kind: "ReportError", error });
+    report(work, error);
     line.isAnswered = false;
   }
-  line.heldMs = nowMs + error.retryAfterMs;
-  line.notBeforeMs = Math.max(line.heldMs, nowMs + backoffMs(line.failures++, random));
-}
-
-function isRefusal({ code, retryable }: BellwireError): boolean {
-  return !retryable && NOT_READABLE.includes(code);
-}
-
-/** Tell whether guests may be off, which is not known before there is a session. */
-function isPremature({ login, lines }: Work, needsToken: boolean): boolean {
-  return !needsToken && login.token !== "none" && (!login.session || lines.public.needsToken);
+  line.heldMs = work.nowMs + error.retryAfterMs;
+  line.notBeforeMs = Math.max(line.heldMs, work.nowMs + backoffMs(line.failures++, work.random));
 }
 
 function advance(work: Work, watch: Draft<Watch>, input: SequenceInput): void {

@@ -7,38 +7,28 @@ import { BellwireError } from "./errors.ts";
 
 /** At most 200 bytes and 6 segments, none of them `.` or `..`; at least 2, below user and group 3. */
 const CHANNEL =
-  /^(?!.{201}|([^/]*\/){6}|.*\/\.\.?(\/|$))(public|(user|group)\/[\w.:@-]{1,64})(\/[\w.:@-]{1,64})+$/;
+  /^(?=public\/|(user|group)\/[^/]+\/)(?!.{201}|.*\/\.\.?(\/|$))\w+(\/[\w.:@-]{1,64}){1,5}$/;
 
 /** Tell whether `name` is a legal channel name, such as `public/host`. */
 export function isChannel(name: unknown): name is string {
-  return typeof name === "string" && CHANNEL.test(name);
+  return matches(CHANNEL, name);
 }
 
-/**
- * Return `name` if it is a channel name.
- *
- * @throws BellwireError `bad_channel` otherwise.
- */
-export function checkChannel(name: string): string {
-  if (isChannel(name)) return name;
-  throw new BellwireError(
-    "bad_channel",
-    `found ${JSON.stringify(name)}, expected public/…, user/<id>/… or group/<name>/…`,
-  );
+/** Tell whether `value` is a text of this pattern. */
+export function matches(pattern: RegExp, value: unknown): value is string {
+  return typeof value === "string" && pattern.test(value);
 }
 
-/** What the caller's own channels begin with, whoever that is. */
-export const OWN = "user/me/";
+/** @throws BellwireError `bad_channel` when `name` is no channel name. */
+export function checkChannel(name: string): void {
+  if (isChannel(name)) return;
+  const expected = "public/…, user/… or group/…";
+  throw new BellwireError("bad_channel", `found ${JSON.stringify(name)}, expected ${expected}`);
+}
 
 /** Return the name that a channel has for everybody: `user/me/inbox` → `user/{identity}/inbox`. */
 export function nameInFull(channel: string, identityId: string | undefined): string {
-  return channel.startsWith(OWN) ? `user/${identityId}/${channel.slice(OWN.length)}` : channel;
-}
-
-/** Return the names by which that identity may follow the channel of this full name. */
-export function namesOf(channel: string, identityId: string | undefined): string[] {
-  const own = `user/${identityId}/`;
-  return channel.startsWith(own) ? [channel, OWN + channel.slice(own.length)] : [channel];
+  return channel.replace(/^user\/me\//, `user/${identityId}/`);
 }
 
 /** Tell whether a guest may read the channel; all other channels need an identity. */

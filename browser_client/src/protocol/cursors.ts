@@ -7,6 +7,7 @@
 import { isChannel } from "./channels.ts";
 import { BellwireError } from "./errors.ts";
 import { isCount, isEpoch, type Position } from "./updates.ts";
+import { utf8Decoder, utf8Encoder } from "./utf8.ts";
 
 /** Where a channel is asked from: a position, or on from the last key of a state that is coming. */
 export interface Place extends Position {
@@ -28,20 +29,16 @@ export function encodeCursor(places: ReadonlyMap<string, Place>): string {
       seq,
       ...(page == null ? [] : [page]),
     ]);
-  const text = toBytes(JSON.stringify(rows));
-  return btoa(`[1,${text},${crc32(text)}]`)
-    .replace(/\+/g, "-")
-    .replace(/\//g, "_")
-    .replace(/=/g, "");
-}
-
-/** Return the UTF-8 of a text, one character for each byte, as `btoa` wants it. */
-function toBytes(text: string): string {
-  return String.fromCharCode(...new TextEncoder().encode(text));
+  const bytes = utf8Encoder.encode(JSON.stringify(rows));
+  // One character for each byte, as `btoa` wants it.
+  return btoa(`[1,${String.fromCharCode(...bytes)},${crc32(bytes)}]`)
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 function fromBytes(bytes: string): string {
-  return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+  return utf8Decoder.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }
 
 /**
@@ -97,10 +94,10 @@ function badCursor(cursor: string): BellwireError {
 }
 
 /** CRC-32 of bytes, unsigned. Source: ISO 3309, as in gzip (RFC 1952, section 8). */
-function crc32(bytes: string): number {
+function crc32(bytes: Uint8Array): number {
   let crc = ~0;
-  for (let index = 0; index < bytes.length; index++) {
-    crc ^= bytes.charCodeAt(index);
+  for (const byte of bytes) {
+    crc ^= byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
   }
   return ~crc >>> 0;

@@ -28,13 +28,13 @@ export class BellwireError extends Error {
   /** Always the same, as in `String(error)`. */
   override readonly name = "BellwireError";
   /** What kind it is; the message is for people and may change. */
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** Whether trying again can help; the client then does so by itself. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** The channel concerned, if it is one channel. */
-  readonly channel: string | undefined;
+  declare readonly channel: string | undefined;
   /** How long the server wants to be left alone; 0 when it did not say. */
-  readonly retryAfterMs: number;
+  declare readonly retryAfterMs: number;
 
   /** @param retryable what the server said; without its word, 429 and 5xx are worth a try. */
   constructor(
@@ -55,10 +55,8 @@ export class BellwireError extends Error {
 /** Return `code` if it is one of the protocol's, else the code for that status [PROTOCOL.md §12]. */
 export function codeOf(code: unknown, status: number): ErrorCode {
   const codes = Object.keys(STATUS) as ErrorCode[];
-  const isKnown = codes.includes(code as ErrorCode);
-  return isKnown
-    ? (code as ErrorCode)
-    : (codes.find((one) => STATUS[one] === status) ?? "upstream");
+  const known = codes.find((one) => one === code);
+  return known ?? codes.find((one) => STATUS[one] === status) ?? "upstream";
 }
 
 /** Make the error for a value that breaks the protocol: what was found, what was expected. */
@@ -67,6 +65,5 @@ export function malformed(found: unknown, expected: string): BellwireError {
 }
 
 function show(found: unknown): string {
-  const text = JSON.stringify(found) ?? String(found);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return String(JSON.stringify(found)).replace(/(.{80}).+/, "$1…");
 }

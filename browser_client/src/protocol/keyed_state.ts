@@ -1,8 +1,8 @@
 /**
- * A channel's keyed state that costs no more to change than what changes.
+ * A channel's keyed state that costs little more to change than what changes.
  *
  * Each version is a value of its own: older ones stay as they were. The map of a version is made
- * when somebody looks at it, or once the changes since the last map outnumber its keys.
+ * when somebody looks at it, or once the changes since the last map are an eighth of its keys.
  */
 
 /** A key and its new value; undefined, which JSON has not, deletes the key. */
@@ -13,38 +13,31 @@ const FEWEST = 64;
 
 export class KeyedState {
   #map: ReadonlyMap<string, unknown>;
-  /** Shared with the versions that follow, which add to its end. */
-  #log: Change[];
-  /** How many of the log are this version's. */
-  #count: number;
+  #changes: readonly Change[];
 
-  constructor(map: ReadonlyMap<string, unknown>, log: Change[] = []) {
+  constructor(map: ReadonlyMap<string, unknown>, changes: readonly Change[] = []) {
     this.#map = map;
-    this.#log = log;
-    this.#count = log.length;
+    this.#changes = changes;
   }
 
   /** The value of each key; the same map for as long as it is the same version. */
   get map(): ReadonlyMap<string, unknown> {
-    if (this.#count > 0) {
+    if (this.#changes.length > 0) {
       const map = new Map(this.#map);
-      for (const [key, value] of this.#log.slice(0, this.#count)) {
+      for (const [key, value] of this.#changes) {
         if (value === undefined) map.delete(key);
         else map.set(key, value);
       }
       this.#map = map;
-      this.#log = [];
-      this.#count = 0;
+      this.#changes = [];
     }
     return this.#map;
   }
 
   /** Return the version after this one. */
   with(changes: readonly Change[]): KeyedState {
-    const isNewest = this.#log.length === this.#count;
-    const log = isNewest ? this.#log : this.#log.slice(0, this.#count);
-    for (const change of changes) log.push(change);
-    const next = new KeyedState(this.#map, log);
-    return log.length > Math.max(FEWEST, this.#map.size) ? new KeyedState(next.map) : next;
+    const all = [...this.#changes, ...changes];
+    const next = new KeyedState(this.#map, all);
+    return all.length > Math.max(FEWEST, this.#map.size / 8) ? new KeyedState(next.map) : next;
   }
 }

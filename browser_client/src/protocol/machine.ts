@@ -65,7 +65,7 @@ export type Event =
   | { readonly kind: "Subscribed"; readonly channels: ReadonlyMap<string, boolean> }
   | { readonly kind: "Ponged" }
   | { readonly kind: "EnvelopeArrived"; readonly envelope: Envelope; readonly sizeBytes: number }
-  /** A payload that is no envelope, or (error null) one of another protocol version. */
+  /** A payload that is no envelope, or (error null) one of another protocol version or no text. */
   | {
       readonly kind: "PayloadDropped";
       readonly channel: string;
@@ -118,7 +118,8 @@ export type Effect =
       /** Whose it is; another login must not see it, unless the channel is public. */
       readonly login: number;
       readonly channel: string;
-      readonly outputs: readonly SequenceOutput[];
+      /** Those left when another login comes are taken out. */
+      readonly outputs: SequenceOutput[];
       /** True when the channel's state has just become known. */
       readonly isFirst: boolean;
     }
@@ -130,8 +131,8 @@ export type Effect =
 export interface Connection {
   readonly status: Status;
   readonly transport: Transport;
-  /** Whether nobody looks, so that the next try and the next poll may take their time. */
-  readonly isHidden: boolean;
+  /** How many times further apart tries and polls are: more than 1 while nobody looks. */
+  readonly slowness: number;
   readonly login: Login;
   readonly link: Link;
   readonly watches: ReadonlyMap<string, Watch>;
@@ -139,7 +140,6 @@ export interface Connection {
   /** When polling takes over unless the socket is live by then. */
   readonly fallbackMs: number;
   readonly isFallback: boolean;
-  readonly hasBeenLive: boolean;
   readonly timerMs: number;
   readonly nextPollId: number;
   readonly hasWarned: boolean;
@@ -151,20 +151,18 @@ export interface Login {
   readonly number: number;
   readonly token: TokenKind;
   readonly session: Session | null;
-  readonly fetchedMs: number;
+  /** No socket is opened with it from a minute before this on. */
   readonly expiresMs: number;
+  /** A socket that does not open is not held against the session until then. */
+  readonly trustedMs: number;
   /** When the session is fetched next; never while it is being fetched. */
   readonly renewMs: number;
   /** The server wants no fetch before. */
   readonly heldMs: number;
   /** Fetches in a row that failed. */
   readonly failures: number;
-  /** How many of them were refused. */
-  readonly refusals: number;
-  /** Whether the session has opened a socket. */
-  readonly isProven: boolean;
-  /** Whether the session may be why the last socket was refused. */
-  readonly isSuspect: boolean;
+  /** Whether one of them was refused. */
+  readonly wasRefused: boolean;
   /** Whether a poll was refused because of the session. */
   readonly isSpent: boolean;
 }
@@ -193,10 +191,9 @@ export interface Watch {
   readonly audience: Audience;
   readonly sequence: Sequence;
   readonly subscription: "none" | "asked" | "granted" | "denied";
-  readonly subscribedMs: number;
   /** Polls before this one asked for it when it was followed before; they are not its. */
   readonly firstPollId: number;
-  /** The first poll sent after that answers for what was missed before it. */
+  /** The first poll sent since SUBACK; 0 once its answer, or that of a later one, has come. */
   readonly caughtUpBy: number;
   /** How many of the checks after SUBACK have been sent. */
   readonly checks: number;
@@ -206,8 +203,6 @@ export interface Watch {
   readonly gapMs: number;
   /** Answers in a row that left a gap. */
   readonly gapAnswers: number;
-  /** Whether an answer to a poll sent since SUBACK has come. */
-  readonly isCaughtUp: boolean;
   /** Whether what is shown may be old: a catch-up failed, or its answer was old. */
   readonly isStale: boolean;
   /** Whether the server has said that this channel may not be read. */
@@ -246,6 +241,19 @@ export interface Work
   readonly watches: Map<string, Draft<Watch>>;
   readonly lines: Readonly<Record<Audience, Draft<Line>>>;
 }
+
+/** Have the application told of an error. */
+export function report(work: Work, error: BellwireError): void {
+  work.effects.push({ kind: "ReportError", error });
+}
+
+/** What each event does. */
+export type Handlers = {
+  readonly [Kind in Event["kind"]]: (work: Work, event: Extract<Event, { kind: Kind }>) => void;
+};
+
+/** Takes in one event; returns the new connection and the effects to perform, in order. */
+export type Step = (connection: Connection, event: Event, moment: Moment) => [Connection, Effect[]];
 
 /** A value while a step changes it. */
 export type Draft<Value> = { -readonly [Field in keyof Value]: Value[Field] };

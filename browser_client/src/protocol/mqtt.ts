@@ -5,6 +5,7 @@
  * publishing, QoS 1 and 2, sessions. Source: OASIS MQTT 3.1.1; clauses stand where they are obeyed.
  */
 import { malformed } from "./errors.ts";
+import { utf8Decoder, utf8Encoder } from "./utf8.ts";
 
 export type Packet =
   | { readonly kind: "connack"; readonly returnCode: number }
@@ -18,10 +19,6 @@ export const REFUSED = 0x80;
 
 /** The largest packet taken in: a payload of 128 KiB (AWS IoT's limit), its topic and header. */
 const MAX_PACKET_BYTES = 132 * 1024;
-
-const utf8 = new TextEncoder();
-/** Fatal, because ill-formed UTF-8 must close the connection [MQTT-1.5.3-1]. */
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Encode CONNECT with a clean session, without will, user name or password. */
 export function encodeConnect(clientId: string, keepAliveS: number): Uint8Array<ArrayBuffer> {
@@ -79,7 +76,7 @@ function uint16(value: number): number[] {
 }
 
 function lengthPrefixed(text: string): number[] {
-  const bytes = utf8.encode(text);
+  const bytes = utf8Encoder.encode(text);
   return [...uint16(bytes.length), ...bytes];
 }
 
@@ -94,7 +91,7 @@ type Chunk = Uint8Array<ArrayBuffer>;
 export function startDecoder(): (chunk: Chunk) => Packet[] {
   let rest: Chunk = new Uint8Array(0);
   return (chunk) => {
-    rest = rest.length > 0 ? concat(rest, chunk) : chunk;
+    rest = rest.length > 0 ? Uint8Array.from([...rest, ...chunk]) : chunk;
     const packets: Packet[] = [];
     for (let frame = cut(rest); frame; frame = cut(rest)) {
       const [start, end] = frame;
@@ -103,13 +100,6 @@ export function startDecoder(): (chunk: Chunk) => Packet[] {
     }
     return packets;
   };
-}
-
-function concat(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(left.length + right.length);
-  whole.set(left);
-  whole.set(right, left.length);
-  return whole;
 }
 
 /** Return where the first packet's body starts and ends, or null while bytes are missing. */
@@ -134,7 +124,7 @@ function decodePacket(firstByte: number, body: Uint8Array<ArrayBuffer>): Packet 
   const topicEnd = 2 + packetId;
   // Of QoS 0, which is all that was subscribed.
   if ((firstByte & 0xf6) === 0x30 && topicEnd <= length) {
-    const topic = strictUtf8.decode(body.subarray(2, topicEnd));
+    const topic = utf8Decoder.decode(body.subarray(2, topicEnd));
     return { kind: "publish", topic, payload: body.subarray(topicEnd) };
   }
   if (firstByte === 0x20 && length === 2) return { kind: "connack", returnCode: body[1] as number };
@@ -143,5 +133,5 @@ function decodePacket(firstByte: number, body: Uint8Array<ArrayBuffer>): Packet 
   }
   if (firstByte === 0xb0 && length === 2) return { kind: "unsuback", packetId };
   if (firstByte === 0xd0 && length === 0) return { kind: "pingresp" };
-  throw malformed([firstByte, length], "the first byte and size of a packet that servers send");
+  throw malformed([firstByte, length], "a packet that servers send");
 }

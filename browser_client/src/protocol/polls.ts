@@ -4,17 +4,23 @@
  * Part of the machine in connection.ts. Not here: what answers do (catch_up.ts), HTTP
  * (io/poller.ts).
  */
-import { encodeCursor, MAX_CHANNELS, MAX_CURSOR_BYTES } from "./cursors.ts";
-import { BellwireError } from "./errors.ts";
+import { encodeCursor, MAX_CHANNELS, MAX_CURSOR_BYTES, type Place } from "./cursors.ts";
 import { type Audience, type Draft, NEVER, type Watch, type Work } from "./machine.ts";
 import { placeOf } from "./sequence.ts";
 import { hasToken } from "./sessions.ts";
-import { AUDIENCES, isGranted, readable, refuse } from "./watches.ts";
+import { AUDIENCES, isGranted, readable } from "./watches.ts";
 
-/** As long as a position can be. */
-const WIDEST = { epoch: "z".repeat(16), seq: Number.MAX_SAFE_INTEGER };
-/** After SUBACK, because delivery may begin some time after it (AWS IoT developer guide, MQTT). */
-const CHECKS_MS = [0, 3000, 8000];
+/** What the rows of a cursor may take: base64 makes four bytes of three. */
+const MAX_ROWS_BYTES = 0.75 * MAX_CURSOR_BYTES - 20;
+/** A row beside its channel's name: 16 characters of epoch, 16 of seq, and marks. */
+const ROW_BYTES = 41;
+/** A page's key: 256 bytes, each escaped at the worst. */
+const PAGE_BYTES = 6 * 256 + 3;
+/**
+ * After SUBACK, each from the one before, because delivery may begin some time after it.
+ * Source: AWS IoT developer guide, "MQTT".
+ */
+const CHECKS_MS = [0, 3000, 5000];
 const TAIL_CHECK_MS = 20_000;
 /** Regular polls due within this ride along, so that many channels make one request. */
 const COLLECT_MS = 5000;
@@ -22,18 +28,8 @@ const COLLECT_MS = 5000;
 /** Send the polls that are due, one per line. */
 export function sendPolls(work: Work): void {
   for (const audience of AUDIENCES) {
-    if (dueMs(work, audience) > work.nowMs) continue;
-    if (!isForbidden(work, audience)) sendPoll(work, audience);
-    else {
-      // What the server would say of each private channel, said without asking it.
-      const error = new BellwireError("not_allowed", "found a guest, expected a login");
-      for (const watch of readable(work.watches, audience)) refuse(work, watch, error);
-    }
+    if (dueMs(work, audience) <= work.nowMs) sendPoll(work, audience);
   }
-}
-
-function isForbidden({ login }: Work, audience: Audience): boolean {
-  return audience === "private" && login.token === "none";
 }
 
 /** Return when the next poll is due; a line waits for its answer in flight, or for a session. */
@@ -42,44 +38,43 @@ export function nextPollMs(work: Work): number {
 }
 
 function dueMs(work: Work, audience: Audience): number {
-  const { lines, login, watches } = work;
-  const { inFlight, needsToken, notBeforeMs } = lines[audience];
-  const isWaiting = needsToken && !hasToken(login) && !isForbidden(work, audience);
-  if (inFlight || isWaiting) return NEVER;
-  const due = readable(watches, audience).map((watch) => Math.min(watch.checkMs, watch.gapMs));
-  return Math.max(notBeforeMs, Math.min(NEVER, ...due));
+  const line = work.lines[audience];
+  if (line.inFlight || (line.needsToken && !hasToken(work.login))) return NEVER;
+  const due = readable(work.watches, audience).map((watch) => Math.min(watch.checkMs, watch.gapMs));
+  return Math.max(line.notBeforeMs, Math.min(NEVER, ...due));
 }
 
 function sendPoll(work: Work, audience: Audience): void {
-  const { watches, lines, effects, nowMs } = work;
-  const due = readable(watches, audience).filter((watch) => isDue(watch, nowMs));
+  const due = readable(work.watches, audience).filter((watch) => isDue(watch, work.nowMs));
   // A first request names channels, a later one is a cursor; one request cannot be both.
   const isFirst = due.some(isNew);
   const asked = fitting(due.filter((watch) => isNew(watch) === isFirst));
   const query = isFirst ? `channels=${namesOf(asked)}` : `cursor=${cursorOf(asked)}`;
   for (const watch of asked) planCheck(work, watch);
   const id = work.nextPollId++;
-  const line = lines[audience];
+  const line = work.lines[audience];
   const { needsToken } = line;
   const positions = asked.map(({ sequence }) => [sequence.channel, sequence.position] as const);
   line.inFlight = { id, needsToken, asked: new Map(positions) };
-  effects.push({ kind: "Poll", id, needsToken, query });
+  work.effects.push({ kind: "Poll", id, needsToken, query });
 }
 
-function isNew({ sequence }: Watch): boolean {
-  return placeOf(sequence) === null;
+function isNew(watch: Watch): boolean {
+  return placeOf(watch.sequence) === null;
 }
 
 /** Take as many as a cursor holds, that of a first request's answer too; the rest stays due. */
 function fitting(watches: readonly Draft<Watch>[]): Draft<Watch>[] {
-  const taken = watches.slice(0, MAX_CHANNELS);
-  while (cursorOf(taken).length > MAX_CURSOR_BYTES) taken.pop();
-  return taken;
+  let left = MAX_ROWS_BYTES;
+  return watches.slice(0, MAX_CHANNELS).filter(({ sequence }) => {
+    left -= ROW_BYTES + sequence.channel.length + PAGE_BYTES * Math.min(1, sequence.pages.length);
+    return left > 0;
+  });
 }
 
 function cursorOf(watches: readonly Watch[]): string {
-  const places = watches.map(({ sequence }) => [sequence.channel, placeOf(sequence) ?? WIDEST]);
-  return encodeCursor(new Map(places as [string, typeof WIDEST][]));
+  const places = watches.map(({ sequence }) => [sequence.channel, placeOf(sequence) as Place]);
+  return encodeCursor(new Map(places as [string, Place][]));
 }
 
 function namesOf(watches: readonly Watch[]): string {
@@ -104,12 +99,10 @@ function planCheck(work: Work, watch: Draft<Watch>): void {
   if (!isGranted(watch)) watch.checkMs = NEVER;
   // A check that is still to come keeps its time.
   else if (watch.checkMs <= work.nowMs || !isChecking(watch)) {
-    const afterMs = CHECKS_MS[++watch.checks];
-    watch.checkMs =
-      afterMs === undefined ? work.nowMs + tailCheckMs(work) : watch.subscribedMs + afterMs;
+    watch.checkMs = work.nowMs + (CHECKS_MS[++watch.checks] ?? tailCheckMs(work));
   }
 }
 
-export function tailCheckMs({ random }: Work): number {
-  return TAIL_CHECK_MS * (0.75 + 0.5 * random);
+export function tailCheckMs(work: Work): number {
+  return TAIL_CHECK_MS * (0.75 + 0.5 * work.random);
 }

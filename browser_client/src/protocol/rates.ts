@@ -10,29 +10,22 @@ const WINDOW_MS = 2000;
 /** 90 a second. */
 const MAX_PER_WINDOW = 180;
 
-/** Counts the messages of one connection. */
-export class RateMeter {
-  readonly #counts = new Map<string, number>();
-  #sinceMs = Number.NEGATIVE_INFINITY;
-  #total = 0;
-
-  /**
-   * Count a message; return the busiest topic when it is one too many, else null.
-   *
-   * @param nowMs when it came, from a clock that does not jump.
-   */
-  count(topic: string, nowMs: number): string | null {
-    if (nowMs - this.#sinceMs >= WINDOW_MS) this.#restart(nowMs);
-    this.#counts.set(topic, (this.#counts.get(topic) ?? 0) + 1);
-    if (++this.#total <= MAX_PER_WINDOW) return null;
-    const [busiest] = [...this.#counts].reduce((most, one) => (one[1] > most[1] ? one : most));
-    this.#restart(nowMs);
-    return busiest;
-  }
-
-  #restart(nowMs: number): void {
-    this.#counts.clear();
-    this.#sinceMs = nowMs;
-    this.#total = 0;
-  }
+/**
+ * Return what counts the messages of one connection.
+ *
+ * It takes a message's topic and when it came, from a clock that does not jump; it returns the
+ * busiest topic when that was one message too many, else undefined.
+ */
+export function startMeter(): (topic: string, nowMs: number) => string | undefined {
+  let topics: string[] = [];
+  let sinceMs = 0;
+  return (topic, nowMs) => {
+    if (nowMs - sinceMs >= WINDOW_MS || topics.length > MAX_PER_WINDOW) {
+      topics = [];
+      sinceMs = nowMs;
+    }
+    if (topics.push(topic) <= MAX_PER_WINDOW) return undefined;
+    const countOf = (name: string) => topics.filter((one) => one === name).length;
+    return topics.reduce((most, one) => (countOf(one) > countOf(most) ? one : most));
+  };
 }

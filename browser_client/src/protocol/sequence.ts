@@ -20,13 +20,13 @@ export interface Update {
   /** `set` and `delete` change the state, `event` does not. */
   readonly op: "event" | "set" | "delete";
   /** Of set and delete. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** Of event and set; null is a value. */
   readonly data?: unknown;
   /** When it was published, in ms since the epoch; unknown for a difference found after a reset. */
   readonly at?: number;
   /** What the publisher called it, once per channel. */
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 export interface Sequence {
@@ -48,7 +48,11 @@ interface Held {
 }
 
 export type SequenceInput =
-  | { readonly kind: "envelope"; readonly envelope: Envelope; readonly sizeBytes: number }
+  | {
+      readonly kind: "envelope" | "EnvelopeArrived";
+      readonly envelope: Envelope;
+      readonly sizeBytes: number;
+    }
   | {
       readonly kind: "answer";
       readonly answer: ChannelAnswer;
@@ -136,11 +140,9 @@ function takeAnswer(run: Run, answer: ChannelAnswer, askedFrom: Position | null)
 function replayHeld(run: Run): void {
   if (run.held.length === 0) return;
   const rest = run.held.filter(({ envelope }) => !join(run, envelope));
-  let sizeBytes = rest.reduce((sum, one) => sum + one.sizeBytes, 0);
+  const sumBytes = () => rest.reduce((sum, one) => sum + one.sizeBytes, 0);
   // The lowest go first: the next answer is the more likely to cover them.
-  while (rest.length > MAX_HELD || sizeBytes > MAX_HELD_BYTES) {
-    sizeBytes -= (rest.shift() as Held).sizeBytes;
-  }
+  while (rest.length > MAX_HELD || sumBytes() > MAX_HELD_BYTES) rest.shift();
   run.held = rest;
 }
 
@@ -156,9 +158,8 @@ function join(run: Run, { epoch, after, last, updates }: Omit<Envelope, "channel
   return true;
 }
 
-function hold(run: Run, { envelope, sizeBytes }: Held): void {
-  const held = [...run.held, { envelope, sizeBytes }];
-  run.held = held.sort((a, b) => a.envelope.after - b.envelope.after);
+function hold(run: Run, one: Held): void {
+  run.held = [...run.held, one].sort((a, b) => a.envelope.after - b.envelope.after);
 }
 
 /** From "never written" into the channel's first epoch nothing can be missing. */
@@ -170,8 +171,8 @@ function isFirstWriting(
   return (
     after === 0 &&
     epoch !== NEVER_WRITTEN &&
-    isNeverWritten(asked) &&
-    isNeverWritten(run.position) &&
+    asked?.epoch === NEVER_WRITTEN &&
+    run.position?.epoch === NEVER_WRITTEN &&
     !run.left.includes(epoch)
   );
 }
@@ -220,15 +221,15 @@ function showDifferences(
   state: ReadonlyMap<string, unknown>,
 ): void {
   const old = run.state.map;
-  const place = { channel: run.channel, epoch, seq };
-  const show = (update: Update) => run.outputs.push({ kind: "update", update });
-  for (const key of [...old.keys()].sort()) {
-    if (!state.has(key)) show({ ...place, op: "delete", key });
-  }
-  for (const key of [...state.keys()].sort()) {
+  const gone = [...old.keys()].filter((key) => !state.has(key));
+  for (const key of [...gone.sort(), ...[...state.keys()].sort()]) {
     const data = state.get(key);
-    const isOld = JSON.stringify(old.get(key)) === JSON.stringify(data);
-    if (!isOld) show({ ...place, op: "set", key, data });
+    if (JSON.stringify(old.get(key)) === JSON.stringify(data)) continue;
+    const op = state.has(key) ? "set" : "delete";
+    run.outputs.push({
+      kind: "update",
+      update: { channel: run.channel, epoch, seq, op, key, data },
+    });
   }
 }
 
@@ -244,16 +245,7 @@ function apply(run: Run, epoch: string, wire: WireUpdate): void {
     run.outputs.push({ kind: "unknown", update: wire });
     return;
   }
-  if (op !== "event") run.changes.push([key as string, op === "set" ? data : undefined]);
-  const update: Update = {
-    ...{ channel: run.channel, epoch, seq, op, at },
-    ...(op !== "event" && { key: key as string }),
-    ...(op !== "delete" && { data }),
-    ...(id !== undefined && { id }),
-  };
+  if (op !== "event") run.changes.push([key as string, data]);
+  const update: Update = { channel: run.channel, epoch, seq, op, key, data, at, id };
   run.outputs.push({ kind: "update", update });
-}
-
-function isNeverWritten(position: Position | null): boolean {
-  return position?.epoch === NEVER_WRITTEN && position.seq === 0;
 }

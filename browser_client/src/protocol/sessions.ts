@@ -5,7 +5,15 @@
  */
 import { backoffMs } from "./backoff.ts";
 import type { BellwireError } from "./errors.ts";
-import { type Login, NEVER, type Session, type TokenKind, type Work } from "./machine.ts";
+import {
+  type Login,
+  NEVER,
+  report,
+  type Session,
+  type TokenKind,
+  type Watch,
+  type Work,
+} from "./machine.ts";
 
 /** A session is renewed this long before its end, or a fifth of its life if that is shorter. */
 const AHEAD_MS = 300_000;
@@ -24,94 +32,89 @@ export function startLogin(token: TokenKind, number = 0): Login {
     number,
     token,
     session: null,
-    fetchedMs: 0,
     expiresMs: 0,
+    trustedMs: 0,
     renewMs: 0,
     heldMs: 0,
     failures: 0,
-    refusals: 0,
-    isProven: false,
-    isSuspect: false,
+    wasRefused: false,
     isSpent: false,
   };
 }
 
 /** Tell whether polls can be sent with the session's token. */
-export function hasToken({ session, isSpent }: Login): boolean {
-  return session !== null && !isSpent;
+export function hasToken(login: Login): boolean {
+  return !!login.session && !login.isSpent;
+}
+
+/** Tell whether the server is sure to refuse: guests read public channels alone. */
+export function isForbidden(work: Work, watch: Watch): boolean {
+  return watch.audience === "private" && work.login.token === "none";
 }
 
 /** Tell whether a socket may be opened with the session. */
-export function mayOpen({ login, nowMs }: Work): boolean {
-  return hasToken(login) && !login.isSuspect && login.expiresMs - EXPIRY_MARGIN_MS > nowMs;
+export function mayOpen(work: Work): boolean {
+  return hasToken(work.login) && work.login.expiresMs - EXPIRY_MARGIN_MS > work.nowMs;
 }
 
 /** Fetch a session now, unless that is under way or has to wait after a failure. */
-export function fetchSession({ login, effects }: Work): void {
-  if (login.failures === 0 && login.renewMs !== NEVER) send(login, effects);
+export function fetchSession(work: Work): void {
+  if (work.login.failures === 0 && work.login.renewMs < NEVER) send(work);
 }
 
-export function onTimer({ login, effects, nowMs }: Work): void {
-  if (nowMs >= login.renewMs) send(login, effects);
+export function onTimer(work: Work): void {
+  if (work.nowMs >= work.login.renewMs) send(work);
 }
 
-function send(login: Work["login"], effects: Work["effects"]): void {
-  login.renewMs = NEVER;
-  effects.push({ kind: "FetchCredentials", login: login.number });
-}
-
-/** The network is back: a fetch that failed need not wait any longer than the server asked. */
-export function onWoke({ login }: Work): void {
-  if (login.failures > 0 && login.renewMs !== NEVER) login.renewMs = login.heldMs;
+function send(work: Work): void {
+  work.login.renewMs = NEVER;
+  work.effects.push({ kind: "FetchCredentials", login: work.login.number });
 }
 
 export function onSession(work: Work, session: Session): void {
-  const { nowMs, random, login } = work;
+  const { nowMs, random, login, link } = work;
   const { lifetimeMs } = session;
   // Spread, because many clients may have come at the same time.
   const aheadMs = Math.min(AHEAD_MS, lifetimeMs / 5) * (1 + random / 4);
   work.login = {
     ...startLogin(login.token, login.number),
     session,
-    fetchedMs: nowMs,
     expiresMs: nowMs + lifetimeMs,
+    // The more tries have failed, the less likely is it that sessions are to blame.
+    trustedMs: nowMs + YOUNG_MS * (1 + link.attempt / 2),
     renewMs: nowMs + Math.max(SOONEST_MS, lifetimeMs - aheadMs),
   };
 }
 
 /** Plan the next try; tell whether there is to be one. */
-export function onFailure({ nowMs, random, effects, login }: Work, error: BellwireError): boolean {
-  effects.push({ kind: "ReportError", error });
-  const { code, retryable, retryAfterMs } = error;
+export function onFailure(work: Work, error: BellwireError): boolean {
+  const { nowMs, random, login } = work;
+  const { code } = error;
+  report(work, error);
   // A fault of the service is no refusal: it may be mended while the page stays open.
-  const isPassing = retryable || code === "internal" || code === "too_many";
+  const isPassing = error.retryable || code === "internal" || code === "too_many";
   // The application may have a fresh login by now, but is asked for it only once.
   const isRenewable =
-    code === "unauthenticated" && login.token === "renewable" && login.refusals === 0;
+    code === "unauthenticated" && login.token === "renewable" && !login.wasRefused;
   const ownMs = backoffMs(login.failures++, random) + (isRenewable ? REFUSED_MS : 0);
-  login.heldMs = nowMs + retryAfterMs * (1 + random);
+  login.heldMs = nowMs + error.retryAfterMs * (1 + random);
   login.renewMs = Math.max(login.heldMs, nowMs + ownMs);
-  if (!isPassing) login.refusals++;
+  login.wasRefused ||= !isPassing;
   return isPassing || isRenewable;
 }
 
 /**
- * A socket did not open, which may be because of the session: a browser is not told. The more
- * tries fail, the less likely; where no socket ever opens, sessions are not wasted.
+ * A socket did not open, which may be because of the session: a browser is not told. One that has
+ * opened a socket before is the more suspicious.
  */
 export function suspect(work: Work): void {
-  const { login, link } = work;
-  if (login.isProven || !isYoung(work, link.attempt)) login.isSuspect = true;
+  if (work.nowMs > work.login.trustedMs) work.login.expiresMs = 0;
 }
 
 /** A poll was refused because of the session: throw it away, if a fresh one may do better. */
 export function discard(work: Work, isFirst: boolean): void {
-  const { login, nowMs, random } = work;
-  if (!isFirst && isYoung(work)) return;
+  const { login } = work;
+  if (!isFirst && work.nowMs <= login.trustedMs) return;
   login.isSpent = true;
-  if (login.renewMs !== NEVER && login.failures === 0) login.renewMs = nowMs + backoffMs(0, random);
-}
-
-function isYoung({ login, nowMs }: Work, tries = 0): boolean {
-  return nowMs - login.fetchedMs <= YOUNG_MS * (1 + tries / 4);
+  fetchSession(work);
 }

@@ -3,8 +3,9 @@
  *
  * Here: shapes and checks of decoded JSON text. Not here: gzip (io/gzip.ts), order (sequence.ts).
  */
-import { isChannel } from "./channels.ts";
+import { isChannel, matches } from "./channels.ts";
 import { malformed } from "./errors.ts";
+import { utf8Encoder } from "./utf8.ts";
 
 /** The place of a subscriber in a channel's log; a channel never written is at ("0", 0). */
 export interface Position {
@@ -35,9 +36,8 @@ export interface Envelope {
 }
 
 const EPOCH = /^(0|[a-z0-9]{8,16})$/;
-const ID = /^[A-Za-z0-9_.:-]{1,128}$/;
+const ID = /^[\w.:-]{1,128}$/;
 const MAX_KEY_BYTES = 256;
-const utf8 = new TextEncoder();
 export const NOTHING: Readonly<Record<string, unknown>> = {};
 
 /**
@@ -48,49 +48,41 @@ export const NOTHING: Readonly<Record<string, unknown>> = {};
  */
 export function decodeEnvelope(text: string): Envelope | null {
   const wire = parseObject(text);
+  if (!wire) throw malformed(text, "a JSON object");
   const { v, c: channel } = wire;
   if (v !== 1 && Number.isInteger(v)) return null;
   if (v !== 1 || !isChannel(channel)) throw malformed(wire, "version 1 in v and a channel in c");
-  const envelope = { channel, ...decodeRun(wire) };
-  checkCover(envelope);
-  return envelope;
+  return { channel, ...decodeRun(wire, true) };
 }
 
-/** Check that the last number covered is there: conflation never drops the newest update. */
-export function checkCover({ after, last, updates }: Omit<Envelope, "channel">): void {
-  const first = updates[0]?.s ?? last + 1;
-  const newest = updates.at(-1)?.s ?? after;
-  if (first <= after || newest !== last) {
-    throw malformed([first, newest], `updates after ${after} up to ${last}`);
-  }
-}
-
-/** Read what envelopes and poll answers share: `{"e":…,"f":…,"l":…,"u":[…]}`. */
-export function decodeRun(wire: Readonly<Record<string, unknown>>): Omit<Envelope, "channel"> {
+/**
+ * Read what envelopes and poll answers share: `{"e":…,"f":…,"l":…,"u":[…]}`.
+ *
+ * @param isCover whether the updates are those after `f`, of which conflation never drops the newest.
+ */
+export function decodeRun(
+  wire: Readonly<Record<string, unknown>>,
+  isCover: boolean,
+): Omit<Envelope, "channel"> {
   const { e: epoch, f: after, l: last, u: updates } = wire;
   const isRun = isEpoch(epoch) && isCount(after) && isCount(last) && Array.isArray(updates);
   if (!isRun || last < after) throw malformed(wire, "epoch e, seqs f up to l, updates u");
-  let before = 0;
+  let before = isCover ? after : 0;
   for (const update of updates) {
     if (!isUpdate(update) || update.s <= before || update.s > last) {
       throw malformed(update, `an update after ${before} up to ${last}`);
     }
     before = update.s;
   }
+  if (isCover && before < last) throw malformed(before, `updates up to ${last}`);
   return { epoch, after, last, updates };
 }
 
-/** Parse JSON text that must be an object. */
-export function parseObject(text: string): Record<string, unknown> {
-  const value = parseOrNull(text);
-  if (isObject(value)) return value;
-  throw malformed(text, "a JSON object");
-}
-
-/** Parse JSON text; null when it is none, as from a proxy that answers for the server. */
-export function parseOrNull(text: string): unknown {
+/** Parse a JSON object; null when it is none, as from a proxy that answers for the server. */
+export function parseObject(text: string): Record<string, unknown> | null {
   try {
-    return JSON.parse(text);
+    const value = JSON.parse(text);
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }
@@ -103,7 +95,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Tell whether `value` is an epoch, or "0", which stands for none. */
 export function isEpoch(value: unknown): value is string {
-  return typeof value === "string" && EPOCH.test(value);
+  return matches(EPOCH, value);
 }
 
 /** Tell whether `value` can be a seq, or 0, which stands before the first. */
@@ -114,10 +106,10 @@ export function isCount(value: unknown): value is number {
 function isUpdate(update: unknown): update is WireUpdate {
   if (!isObject(update)) return false;
   const { s, i, t, o, k } = update;
-  const isSound = s !== 0 && isCount(s) && isCount(t) && typeof o === "string";
-  if (!isSound || !(i === undefined || (typeof i === "string" && ID.test(i)))) return false;
+  const isSound = isCount(s) && isCount(t) && typeof o === "string";
+  if (!isSound || !(i === undefined || matches(ID, i))) return false;
   if (o === "event") return "d" in update && !("k" in update);
   if (o !== "set" && o !== "delete") return true;
-  const isKeyed = typeof k === "string" && utf8.encode(k).length <= MAX_KEY_BYTES;
+  const isKeyed = typeof k === "string" && utf8Encoder.encode(k).length <= MAX_KEY_BYTES;
   return isKeyed && (o === "set") === "d" in update;
 }

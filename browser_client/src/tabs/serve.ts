@@ -1,11 +1,11 @@
 /** The hub's end of its line to one tab, in the worker or in the tab that leads. */
 import { openWire } from "../io/wire.ts";
-import { Hub } from "./hub.ts";
+import { type Hub, startHub } from "./hub.ts";
 import type { FromHub, Port } from "./messages.ts";
 
 /** Make a hub for real sockets. */
 export function makeHub(): Hub {
-  return new Hub(openWire, () => performance.now());
+  return startHub(openWire, () => performance.now());
 }
 
 /**

@@ -32,90 +32,56 @@ export function shareSocket(apiUrl: string, channels?: readonly string[]): OpenS
   const url = new URL(apiUrl, location.href);
   return (signed, clientId, listener, { identityId }) => {
     const key = JSON.stringify([url, identityId, channels]);
-    return new Tab(signed, clientId, listener, `${VERSION}:${key}`);
+    return joinHub({ kind: "open", url: signed, clientId }, listener, `${VERSION}:${key}`);
   };
 }
 
-class Tab implements Socket {
-  readonly #url: string;
-  readonly #clientId: string;
-  readonly #listener: SocketListener;
-  readonly #key: string;
+/** @param key what the hub, and the lock of a tab that leads, are known by. */
+function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
   /** The lock by which a hub knows that this wire is there. */
-  readonly #id = `${VERSION}:${crypto.randomUUID()}`;
-  readonly #end = new AbortController();
+  const id = `${VERSION}:${crypto.randomUUID()}`;
+  const over = new AbortController();
+  const { signal } = over;
   /** Resolves when the wire is over, which lets go of its locks. */
-  readonly #ended = new Promise<void>((resolve) => {
-    this.#end.signal.onabort = () => resolve();
+  const ended = new Promise<void>((resolve) => {
+    signal.onabort = () => resolve();
   });
-  #port: Pick<Port, "postMessage" | "close"> | null = null;
+  let port: Pick<Port, "postMessage" | "close"> | null = null;
   /** Where those meet who look for a leader. */
-  #hall: BroadcastChannel | null = null;
-  #isWelcome = false;
+  let hall: BroadcastChannel | null = null;
+  let isWelcome = false;
 
-  constructor(url: string, clientId: string, listener: SocketListener, key: string) {
-    this.#url = url;
-    this.#clientId = clientId;
-    this.#listener = listener;
-    this.#key = key;
-    // Where locks are refused, as with cookies blocked, nothing can be shared.
-    this.#hold(this.#id, () => this.#findHub()).catch(() => this.#isOver || this.#lead());
+  function close(): void {
+    over.abort();
+    hall?.close();
+    port?.close();
   }
 
-  subscribe(topics: readonly string[]): void {
-    this.#send({ kind: "subscribe", topics });
+  function send(message: ToHub): void {
+    if (!signal.aborted) port?.postMessage(message);
   }
 
-  unsubscribe(topics: readonly string[]): void {
-    this.#send({ kind: "unsubscribe", topics });
-  }
-
-  ping(): void {
-    this.#send({ kind: "ping" });
-  }
-
-  /** Leave; the hub learns it by the lock. */
-  close(): void {
-    this.#end.abort();
-    this.#hall?.close();
-    this.#port?.close();
-  }
-
-  get #isOver(): boolean {
-    return this.#end.signal.aborted;
-  }
-
-  #send(message: ToHub): void {
-    if (!this.#isOver) this.#port?.postMessage(message);
-  }
-
-  #lose(message: string | null = null): void {
-    if (this.#isOver) return;
-    this.close();
-    this.#listener.onLost(message === null ? null : new Error(message));
+  function lose(message: string | null = null): void {
+    if (signal.aborted) return;
+    close();
+    listener.onLost(message === null ? null : new Error(message));
   }
 
   /** Hold a lock from when it is got until the wire is over. */
-  #hold(name: string, onHeld: () => void, isStolen = false): Promise<void> {
+  function hold(name: string, onHeld: () => void, isStolen = false): Promise<void> {
     // A theft takes no signal, and needs none: it is granted at once.
-    const options = isStolen ? { steal: true } : { signal: this.#end.signal };
-    return navigator.locks.request(name, options, () => {
-      if (!this.#isOver) onHeld();
-      return this.#ended;
+    return navigator.locks.request(name, isStolen ? { steal: true } : { signal }, () => {
+      if (!signal.aborted) onHeld();
+      return ended;
     });
   }
 
-  #findHub(): void {
-    if (!hasWorker || !globalThis.SharedWorker) this.#followLeader();
-    else this.#askWorker();
-  }
-
-  #askWorker(): void {
+  function askWorker(): void {
     const giveUp = () => {
-      if (this.#isOver || this.#isWelcome || this.#hall) return;
+      if (signal.aborted || isWelcome || hall) return;
       hasWorker = false;
-      this.#port?.close();
-      this.#followLeader();
+      port?.close();
+      followLeader();
     };
     try {
       const worker = new SharedWorker(new URL("./bellwire-worker.js", import.meta.url), {
@@ -123,8 +89,8 @@ class Tab implements Socket {
         name: VERSION,
       });
       worker.onerror = giveUp;
-      this.#listen(worker.port);
-      worker.port.postMessage({ key: this.#key, id: this.#id });
+      listen(worker.port);
+      worker.port.postMessage({ key, id });
       setTimeout(giveUp, WELCOME_WITHIN_MS);
     } catch {
       giveUp();
@@ -132,78 +98,68 @@ class Tab implements Socket {
   }
 
   /** Follow who leads, and stand in line for the lead. */
-  #followLeader(): void {
-    const hall = new BroadcastChannel(this.#key);
-    this.#hall = hall;
-    const knock = () => this.#isWelcome || hall.postMessage(this.#id);
-    this.#listen(new BroadcastChannel(this.#id));
-    hall.onmessage = ({ data }) => data === null && knock();
-    // Got while another's hub was there, it means that this is gone.
-    const onLead = () => (this.#isWelcome ? this.#lose() : this.#receive(hall));
-    const lead = (isStolen: boolean) =>
-      this.#hold(this.#key, onLead, isStolen).catch(() => this.#lose()); // Stolen from it.
-    void lead(false);
+  function followLeader(): void {
+    const room = new BroadcastChannel(key);
+    hall = room;
+    const knock = () => isWelcome || room.postMessage(id);
+    listen(new BroadcastChannel(id));
+    room.onmessage = ({ data }) => data === null && knock();
+    // Got while another's hub was there, it means that this is gone; stolen, that this one is.
+    const onLead = () => (isWelcome ? lose() : receive(room));
+    const stand = (isStolen: boolean) => hold(key, onLead, isStolen).catch(() => lose());
+    void stand(false);
     knock();
     // One that holds the lock without a word hangs.
-    setTimeout(() => this.#isOver || this.#isWelcome || lead(true), WELCOME_WITHIN_MS);
+    setTimeout(() => signal.aborted || isWelcome || stand(true), WELCOME_WITHIN_MS);
   }
 
   /** Lead those who knock. */
-  #receive(hall: BroadcastChannel): void {
-    const hub = this.#lead();
+  function receive(room: BroadcastChannel): void {
+    const hub = lead();
     const known = new Set<string>();
-    hall.onmessage = ({ data }) => {
+    room.onmessage = ({ data }) => {
       if (data === null || known.has(data)) return;
       known.add(data);
       serve(hub, new BroadcastChannel(data), data, null);
     };
-    hall.postMessage(null);
+    room.postMessage(null);
   }
 
   /** Be the hub. */
-  #lead(): Hub {
+  function lead(): Hub {
     const hub = makeHub();
-    const member = (message: FromHub) => this.#take(message);
-    this.#port = {
-      postMessage: (message: ToHub) => hub.take(member, message),
-      close: () => hub.end(),
-    };
-    this.#take({ kind: "welcome", lock: null });
+    port = { postMessage: (message: ToHub) => hub.take(take, message), close: () => hub.end() };
+    take({ kind: "welcome", lock: null });
     return hub;
   }
 
-  #listen(port: Port): void {
-    this.#port = port;
-    port.onmessage = ({ data }) => this.#take(data);
+  function listen(to: Port): void {
+    port = to;
+    to.onmessage = ({ data }) => take(data);
   }
 
-  #take(message: FromHub): void {
-    if (this.#isOver) return;
-    switch (message.kind) {
-      case "welcome":
-        this.#onWelcome(message.lock);
-        break;
-      case "opened":
-        this.#listener.onOpened();
-        break;
-      case "subscribed":
-        this.#listener.onSubscribed(message.topics);
-        break;
-      case "ponged":
-        this.#listener.onPonged();
-        break;
-      case "payload":
-        this.#listener.onPayload(message.topic, message.payload);
-        break;
-      case "lost":
-        this.#lose(message.message);
+  function take(message: FromHub): void {
+    if (signal.aborted) return;
+    if (message.kind === "payload") listener.onPayload(message.topic, message.payload);
+    else if (message.kind === "opened") listener.onOpened();
+    else if (message.kind === "subscribed") listener.onSubscribed(message.topics);
+    else if (message.kind === "ponged") listener.onPonged();
+    else if (message.kind === "lost") lose(message.message);
+    else if (!isWelcome) {
+      isWelcome = true;
+      send(open);
+      if (message.lock !== null) hold(message.lock, lose).catch(() => {});
     }
   }
 
-  #onWelcome(lock: string | null): void {
-    if (this.#isWelcome) return;
-    this.#isWelcome = true;
-    this.#send({ kind: "open", url: this.#url, clientId: this.#clientId });
-    if (lock !== null) this.#hold(lock, () => this.#lose()).catch(() => {});
-  }
+  // Where locks are refused, as with cookies blocked, nothing can be shared.
+  hold(id, hasWorker && globalThis.SharedWorker ? askWorker : followLeader).catch(
+    () => signal.aborted || lead(),
+  );
+  return {
+    subscribe: (topics) => send({ kind: "subscribe", topics }),
+    unsubscribe: (topics) => send({ kind: "unsubscribe", topics }),
+    ping: () => send({ kind: "ping" }),
+    close,
+  };
 }

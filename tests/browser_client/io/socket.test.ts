@@ -118,7 +118,7 @@ describe("a socket", () => {
     broker.last.deliver(Uint8Array.of(0x10, 0).buffer);
     expect(heard).toEqual([
       "found a text frame, expected binary",
-      "found [16,0], expected the first byte and size of a packet that servers send",
+      "found [16,0], expected a packet that servers send",
     ]);
   });
 });

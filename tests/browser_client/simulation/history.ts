@@ -220,8 +220,7 @@ export class History {
       this.#later(AWAKE_WITHIN_MS, () => this.#faults.isGentle && this.#checkFresh(awakeMs));
       for (const page of this.#pages) {
         const isTold = this.#faults.isGentle || this.#chance.next() < 0.7;
-        if (isTold && !page.isFrozen)
-          page.send({ kind: "Woke", isHidden: page.connection.isHidden });
+        if (isTold && !page.isFrozen) page.send({ kind: "Woke", isHidden: page.isHidden });
       }
     });
   }
@@ -256,7 +255,7 @@ export class History {
     this.#gate.open();
     for (const page of this.#pages) {
       if (page.isFrozen) page.thaw(false, true);
-      else if (page.connection.isHidden) page.send({ kind: "Woke", isHidden: false });
+      else if (page.isHidden) page.send({ kind: "Woke", isHidden: false });
       for (const channel of CHANNELS) if (!page.told.has(channel)) page.follow(channel);
       if (page.connection.status === "failed") this.#login(page);
     }

@@ -74,6 +74,10 @@ export class Page {
     return this.#around.world.schedule.nowMs + this.#offsetMs;
   }
 
+  get isHidden(): boolean {
+    return this.connection.slowness > 1;
+  }
+
   get isFrozen(): boolean {
     return this.#gate.isClosed;
   }
@@ -218,7 +222,7 @@ export class Page {
     if (atMs === NEVER) return;
     const { schedule, faults, chance } = this.#around.world;
     // Hidden pages get their timers late.
-    const lateMs = this.connection.isHidden && faults.isOn ? chance.next() * 1000 : 0;
+    const lateMs = this.isHidden && faults.isOn ? chance.next() * 1000 : 0;
     const delayMs = Math.max(0, Math.ceil(atMs - this.nowMs));
     schedule.after(delayMs + lateMs, () =>
       this.arrive(() => timer === this.#timer && this.send({ kind: "TimerFired" })),

@@ -1,6 +1,6 @@
 /** Sockets at the boundary of the hub: what it asked of them, and a way to answer. */
 import type { Socket, SocketListener } from "../../../browser_client/src/io/socket.ts";
-import { Hub } from "../../../browser_client/src/tabs/hub.ts";
+import { startHub } from "../../../browser_client/src/tabs/hub.ts";
 import type { FromHub } from "../../../browser_client/src/tabs/messages.ts";
 
 export type Asked =
@@ -37,7 +37,7 @@ export class Rig {
   /** What opening a socket throws. */
   error: Error | null = null;
   readonly wires: FakeWire[] = [];
-  readonly hub = new Hub(
+  readonly hub = startHub(
     (url, clientId, listener) => {
       if (this.error) throw this.error;
       const wire = new FakeWire(url, clientId, listener);
