@@ -1,8 +1,10 @@
 /**
  * The smallest entry: credentials, signing, MQTT, recovery, polling.
  *
- * What it leaves out: presence, login and logout of a client that is there, the page's life,
- * sharing between tabs, and gzipped payloads, which it catches up with by poll instead.
+ * What it leaves out: presence, the page's life, sharing between tabs; gzipped payloads, which it
+ * catches up with by poll, and says so once; login and logout of a client that is there: it has
+ * failed, and says why, when its token function brings somebody else. A guest's private channel is
+ * refused by the server instead of here.
  */
 import { type Client, type ConnectOptions, startClient } from "./client.ts";
 import { openSocket } from "./io/socket.ts";

@@ -185,7 +185,7 @@ function takePage(run: Run, page: ChannelAnswer, before: readonly ChannelAnswer[
   if (page.next !== null) run.pages = pages;
   else {
     const state = new Map(pages.flatMap((one) => [...one.state]));
-    replace(run, { ...page, state, updates: (goesOn ? first : page).updates });
+    replace(run, { ...(pages[0] as ChannelAnswer), state });
   }
 }
 
