@@ -29,7 +29,7 @@ const INNER_FIELDS = new RegExp(
     "subscription caughtUpBy checks checkMs gapMs gapAnswers isStale audience",
     "isRefused inFlight isAnswered failures notBeforeMs trustedMs wasRefused attempt",
     "openedMs deadlineMs pingMs fallbackMs isFallback timerMs nextPollId slowness",
-    "firstPollId random number changes prefix socket page client step startTexts",
+    "firstPollId number changes prefix socket page client step startTexts",
     "hasWarned watches lines nowMs effects connection sequence pages askedFrom",
     "onOpened onSubscribed onPonged onPayload onLost returnCode packetId granted link phase asked heldMs",
     "expiresMs renewMs isSpent held left take tell skewMs bearer runner dispatch perform openSocket pending account",
