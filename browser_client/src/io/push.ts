@@ -108,14 +108,15 @@ function listenFor(
     onPayload: startTexts((topic, text, sizeBytes) =>
       tell(readPayload(channelOf(topic), text, sizeBytes)),
     ),
-    onLost: (error) => tell(lossBy(error)),
+    onLost: (error, isMoved) => tell(lossBy(error, isMoved)),
   };
 }
 
 /** A browser that refuses the URL quotes it, with its signature and token. */
-function lossBy(cause: Error | null): Event {
+function lossBy(cause: Error | null, isMoved?: boolean): Event {
   const reason = cause?.message.replace(/\?X-Amz-\S*/, "?…");
-  return { kind: "Lost", error: cause && new BellwireError("upstream", `the socket: ${reason}`) };
+  const error = cause && new BellwireError("upstream", `the socket: ${reason}`);
+  return { kind: "Lost", error, isMoved };
 }
 
 function readPayload(channel: string, text: string | null, sizeBytes: number): Event {

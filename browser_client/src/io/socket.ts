@@ -29,8 +29,11 @@ export interface SocketListener {
   readonly onSubscribed: (topics: ReadonlyMap<string, boolean>) => void;
   readonly onPonged: () => void;
   readonly onPayload: (topic: string, payload: Uint8Array<ArrayBuffer>) => void;
-  /** Called once; `error` when the server broke the protocol, null when the socket just ended. */
-  readonly onLost: (error: Error | null) => void;
+  /**
+   * Called once; `error` when the server broke the protocol, null when the socket just ended;
+   * `isMoved` when only the tab is gone that held it.
+   */
+  readonly onLost: (error: Error | null, isMoved?: boolean) => void;
 }
 
 export interface Socket {
@@ -93,7 +96,7 @@ export function openSocket(url: string, clientId: string, listener: SocketListen
     if (isOver) return;
     try {
       // Anything but binary frames must close the connection [MQTT-6.0.0-1].
-      if (!(data instanceof ArrayBuffer)) throw new Error("found a text frame, expected binary");
+      if (!(data instanceof ArrayBuffer)) throw new Error("found a text frame");
       for (const packet of decode(new Uint8Array(data))) take(packet);
     } catch (error) {
       lose(error as Error);

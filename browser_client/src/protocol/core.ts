@@ -93,9 +93,9 @@ export const HANDLERS = {
   },
   CredentialsFailed: fail,
   Opened: link.onOpen,
-  Lost(work, { error }) {
+  Lost(work, { error, isMoved }) {
     if (error) report(work, error);
-    link.onLoss(work);
+    link.onLoss(work, isMoved);
   },
   Subscribed: link.onSuback,
   Ponged: link.clearDeadline,

@@ -13,6 +13,8 @@ const OPEN_WITHIN_MS = 5000;
 /** So that a dead link is known within 40 s; it is a third of the keep-alive told to the broker. */
 const PING_EVERY_MS = 30_000;
 const ANSWER_WITHIN_MS = 10_000;
+/** Doublings of the first delay: all who lose a broker at once come back over 2 s, not over 0.5. */
+const SPREAD = 2;
 /** A connection that lasted this long was a good one: the next loss starts from the first delay. */
 const LASTING_MS = 10_000;
 /** AWS IoT quotas: filters in one SUBSCRIBE, subscriptions of one connection. */
@@ -97,13 +99,15 @@ export function onOpen(work: Work): void {
   subscribe(work);
 }
 
-export function onLoss(work: Work): void {
+/** @param isMoved the broker is as well as it was: nobody else has lost anything. */
+export function onLoss(work: Work, isMoved = false): void {
   const { link, nowMs } = work;
   if (link.phase === "opening") sessions.suspect(work);
   else if (nowMs - link.openedMs >= LASTING_MS) link.attempt = 0;
   watches.forgetSubscriptions(work);
   link.phase = "waiting";
-  link.deadlineMs = nowMs + backoffMs(link.attempt++, work.random) * work.slowness;
+  const attempt = link.attempt++ + (isMoved ? 0 : SPREAD);
+  link.deadlineMs = nowMs + backoffMs(attempt, work.random) * work.slowness;
   link.pingMs = NEVER;
 }
 

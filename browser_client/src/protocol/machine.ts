@@ -59,8 +59,15 @@ export type Event =
     }
   /** The broker accepted the connection. */
   | { readonly kind: "Opened" }
-  /** The socket ended, or never opened; `error` when more is known than that. */
-  | { readonly kind: "Lost"; readonly error?: BellwireError | null }
+  /**
+   * The socket ended, or never opened; `error` when more is known than that, `isMoved` when it was
+   * the tab's that held it, not the broker, that went away.
+   */
+  | {
+      readonly kind: "Lost";
+      readonly error?: BellwireError | null;
+      readonly isMoved?: boolean | undefined;
+    }
   /** Channels of sockets are named in full: `user/{identity}/…`, not `user/me/…`. */
   | { readonly kind: "Subscribed"; readonly channels: ReadonlyMap<string, boolean> }
   | { readonly kind: "Ponged" }

@@ -133,5 +133,5 @@ function decodePacket(firstByte: number, body: Uint8Array<ArrayBuffer>): Packet 
   }
   if (firstByte === 0xb0 && length === 2) return { kind: "unsuback", packetId };
   if (firstByte === 0xd0 && length === 0) return { kind: "pingresp" };
-  throw malformed([firstByte, length], "a packet that servers send");
+  throw malformed([firstByte, length], "a server's packet");
 }

@@ -14,8 +14,8 @@ export type ToHub =
   | { readonly kind: "ping" };
 
 export type FromHub =
-  /** The hub is there; when it gets no more `lock`, this is held by nobody (null: told otherwise). */
-  | { readonly kind: "welcome"; readonly lock: string | null }
+  /** The hub is there for as long as somebody holds `lock`; without one, the tab is told otherwise. */
+  | { readonly kind: "welcome"; readonly lock?: string | undefined }
   | { readonly kind: "opened" }
   /** For each topic asked, whether it is granted; false may come later too, and ends it. */
   | { readonly kind: "subscribed"; readonly topics: ReadonlyMap<string, boolean> }

@@ -14,7 +14,7 @@ export function makeHub(): Hub {
  * @param id the name of a lock that the tab holds for as long as it is there: ports do not tell.
  * @param lock the name of one that is held for as long as the hub is there, unless the tab knows it.
  */
-export function serve(hub: Hub, port: Port, id: string, lock: string | null): void {
+export function serve(hub: Hub, port: Port, id: string, lock?: string): void {
   const member = (message: FromHub) => port.postMessage(message);
   port.onmessage = ({ data }) => hub.take(member, data);
   void navigator.locks.request(id, () => {

@@ -61,14 +61,15 @@ function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
     if (!signal.aborted) port?.postMessage(message);
   }
 
-  function lose(message: string | null = null): void {
+  /** @param message what the hub said of the socket's end; without one, the hub is gone. */
+  function lose(message?: string | null): void {
     if (signal.aborted) return;
     close();
-    listener.onLost(message === null ? null : new Error(message));
+    listener.onLost(message ? new Error(message) : null, message === undefined);
   }
 
   /** Hold a lock from when it is got until the wire is over. */
-  function hold(name: string, onHeld: () => void, isStolen = false): Promise<void> {
+  function hold(name: string, onHeld: () => void, isStolen?: boolean): Promise<void> {
     // A theft takes no signal, and needs none: it is granted at once.
     return navigator.locks.request(name, isStolen ? { steal: true } : { signal }, () => {
       if (!signal.aborted) onHeld();
@@ -103,11 +104,11 @@ function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
     hall = room;
     const knock = () => isWelcome || room.postMessage(id);
     listen(new BroadcastChannel(id));
-    room.onmessage = ({ data }) => data === null && knock();
+    room.onmessage = ({ data }) => data || knock();
     // Got while another's hub was there, it means that this is gone; stolen, that this one is.
     const onLead = () => (isWelcome ? lose() : receive(room));
-    const stand = (isStolen: boolean) => hold(key, onLead, isStolen).catch(() => lose());
-    void stand(false);
+    const stand = (isStolen?: boolean) => hold(key, onLead, isStolen).catch(() => lose());
+    void stand();
     knock();
     // One that holds the lock without a word hangs.
     setTimeout(() => signal.aborted || isWelcome || stand(true), WELCOME_WITHIN_MS);
@@ -118,9 +119,9 @@ function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
     const hub = lead();
     const known = new Set<string>();
     room.onmessage = ({ data }) => {
-      if (data === null || known.has(data)) return;
+      if (!data || known.has(data)) return;
       known.add(data);
-      serve(hub, new BroadcastChannel(data), data, null);
+      serve(hub, new BroadcastChannel(data), data);
     };
     room.postMessage(null);
   }
@@ -129,7 +130,7 @@ function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
   function lead(): Hub {
     const hub = makeHub();
     port = { postMessage: (message: ToHub) => hub.take(take, message), close: () => hub.end() };
-    take({ kind: "welcome", lock: null });
+    take({ kind: "welcome" });
     return hub;
   }
 
@@ -148,7 +149,7 @@ function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
     else if (!isWelcome) {
       isWelcome = true;
       send(open);
-      if (message.lock !== null) hold(message.lock, lose).catch(() => {});
+      if (message.lock) hold(message.lock, () => lose()).catch(() => {});
     }
   }
 

@@ -82,19 +82,19 @@ describe("a link that ends", () => {
     rig.take();
     rig.send({ kind: "Lost" });
     expect(rig.taken("SetStatus")).toEqual([{ kind: "SetStatus", status: "connecting" }]);
-    rig.pass(249);
+    rig.pass(999);
     expect(kinds(rig)).toEqual([]);
     rig.pass(1);
     expect(kinds(rig)).toEqual(["OpenSocket"]);
   });
 
   it("that never opened may mean bad credentials: fresh ones, once, before the next try", () => {
-    const rig = new Rig().goLive(HOST).pass(20_000).send({ kind: "Lost" }).pass(250);
+    const rig = new Rig().goLive(HOST).pass(20_000).send({ kind: "Lost" }).pass(1000);
     rig.take();
-    rig.send({ kind: "Lost" }).pass(500);
+    rig.send({ kind: "Lost" }).pass(2000);
     expect(kinds(rig)).toEqual(["FetchCredentials"]);
     rig.credentials();
-    rig.send({ kind: "Lost" }).pass(1000);
+    rig.send({ kind: "Lost" }).pass(4000);
     expect(kinds(rig)).toEqual(["OpenSocket", "OpenSocket"]);
   });
 
@@ -102,8 +102,15 @@ describe("a link that ends", () => {
     const rig = new Rig().send({ kind: "Started" });
     rig.credentials({ lifetimeMs: 61_000 }).send({ kind: "Opened" }).pass(10_000);
     rig.send({ kind: "Lost" }).take();
-    rig.pass(250);
+    rig.pass(1000);
     expect(kinds(rig)).toEqual(["FetchCredentials"]);
+  });
+
+  it("is tried again sooner when only the tab went that held it", () => {
+    const rig = new Rig().goLive(HOST).pass(20_000);
+    rig.take();
+    rig.send({ kind: "Lost", isMoved: true });
+    expect(rig.msUntil("OpenSocket", 10)).toBe(250);
   });
 
   it("waits longer each time it does not last", () => {
@@ -113,7 +120,7 @@ describe("a link that ends", () => {
       rig.send({ kind: "Opened" }).send({ kind: "Lost" }).take();
       return rig.msUntil("OpenSocket", 10);
     });
-    expect(delays).toEqual([250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+    expect(delays).toEqual([1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 15_000, 15_000]);
   });
 
   it("is given up when it stays silent while opening", () => {

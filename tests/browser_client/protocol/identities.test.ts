@@ -49,7 +49,7 @@ describe("a private channel", () => {
   });
 
   it("of both names is asked for once on a new socket", () => {
-    const rig = live(INBOX, IN_FULL).send({ kind: "Lost" }).pass(250).send({ kind: "Opened" });
+    const rig = live(INBOX, IN_FULL).send({ kind: "Lost" }).pass(1000).send({ kind: "Opened" });
     expect(rig.taken("Subscribe")).toEqual([{ kind: "Subscribe", channels: [IN_FULL] }]);
   });
 

@@ -70,7 +70,7 @@ describe("a session", () => {
     const told = kinds(rig).filter((kind) => !["Poll", "Ping"].includes(kind));
     expect(told).toEqual(["FetchCredentials"]);
     rig.send({ kind: "Lost" }).take();
-    rig.pass(250);
+    rig.pass(1000);
     expect(kinds(rig)).toEqual(["OpenSocket"]);
   });
 
@@ -204,7 +204,7 @@ describe("a private poll refused with 401", () => {
   });
 
   it("leaves no session to open a socket with", () => {
-    const rig = expired().send({ kind: "Lost" }).pass(250);
+    const rig = expired().send({ kind: "Lost" }).pass(1000);
     const told = kinds(rig);
     expect(told).toContain("FetchCredentials");
     expect(told).not.toContain("OpenSocket");

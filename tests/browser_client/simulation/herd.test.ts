@@ -6,8 +6,8 @@ const MACHINES = 1000;
 const ACCEPTED_PER_S = 50;
 /** Twice what the quota alone takes, and the longest pause between two tries. */
 const LIVE_WITHIN_MS = 70_000;
-/** No machine may ask more often than that in the worst second of all. */
-const MOST_CONNECTS_EACH_PER_S = 2;
+/** In the worst second of all; so that never all of them ask within one. */
+const MOST_CONNECTS_EACH_PER_S = 0.8;
 /** A machine that is polling does so every 2 s. */
 const MOST_POLLS_EACH_PER_S = 1.5;
 /** Virtual time costs real time; a machine may be busy with other things. */
