@@ -1,5 +1,5 @@
 /**
- * The whole machine against models of the service, the broker and the hub of tabs, in random
+ * The whole machine and the hub of tabs against models of the service and the broker, in random
  * histories: `BELLWIRE_HISTORIES` says how many, `BELLWIRE_SEED` replays one, told line by line.
  */
 import fc from "fast-check";

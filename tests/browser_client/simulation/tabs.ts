@@ -3,10 +3,11 @@
  *
  * As tabs/tab.ts has it, but for how a tab finds the hub: here it knows.
  */
-import type { SocketListener } from "../../../browser_client/src/io/socket.ts";
+import type { Socket, SocketListener } from "../../../browser_client/src/io/socket.ts";
+import { type Hub, type Member, startHub } from "../../../browser_client/src/tabs/hub.ts";
+import type { FromHub, ToHub } from "../../../browser_client/src/tabs/messages.ts";
 import type { Gate } from "./gate.ts";
-import { type FromHub, Hub, type Member, type ToHub } from "./model_hub.ts";
-import type { Broker, Wire, World } from "./network.ts";
+import type { Broker, World } from "./network.ts";
 import type { Page } from "./page.ts";
 
 const PORT_MS = 2;
@@ -36,7 +37,7 @@ export class Tabs {
     world.faults.count(this.#hasWorker ? "worker" : "leader");
   }
 
-  openWire(page: Page, owner: string, listener: SocketListener): Wire {
+  openWire(page: Page, owner: string, listener: SocketListener): Socket {
     const known = this.#hosts.get(owner);
     const isShared = known !== undefined && !known.isOver;
     if (isShared) this.#world.faults.count("shared");
@@ -50,7 +51,7 @@ export class Tabs {
   #makeHost(page: Page, owner: string): Host {
     const arrive = (happen: () => void) => this.#gate.arrive(() => host.isOver || happen());
     const host: Host = {
-      hub: new Hub(
+      hub: startHub(
         (_url, _clientId, listener) => this.#broker.connect(owner, listener, arrive),
         () => this.#world.schedule.nowMs,
       ),
@@ -66,7 +67,7 @@ export class Tabs {
   }
 }
 
-class TabWire implements Wire {
+class TabWire implements Socket {
   readonly page: Page;
   readonly #world: World;
   readonly #gate: Gate;
