@@ -76,6 +76,11 @@ export interface Client {
   close(): void;
 }
 
+/** What the hook of `options.debug` is told; what it throws stops nothing either. */
+interface Debugged {
+  debug: Event | Effect;
+}
+
 /** What differs between the entries of the package. */
 export interface Parts {
   /** The machine, of as many handlers as the entry has events. */
@@ -108,11 +113,12 @@ type EffectOf<Kind> = Extract<PerformedEffect, { kind: Kind }>;
 
 export function startClient(options: ConnectOptions, parts: Parts): Started {
   const url = options.url.replace(/\/+$/, "");
-  const { on, tell } = startListeners<ClientEvents>();
+  const { on, tell } = startListeners<ClientEvents & Debugged>();
+  if (options.debug) on("debug", options.debug);
   const handles = startListeners<Record<string, Delivery>>();
   const account: Account = { token: options.token ?? null, session: null };
   const first = startConnection(kindOf(account.token), options.transport);
-  const runner = startRunner(parts.step, first, perform, options.debug);
+  const runner = startRunner(parts.step, first, perform, (what) => tell("debug", what));
   const { dispatch } = runner;
   const push = startPush(parts, dispatch);
   const performers: Performers = {

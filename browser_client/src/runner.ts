@@ -17,19 +17,19 @@ export function startRunner(
   step: Step,
   first: Connection,
   perform: (effect: PerformedEffect) => void,
-  debug?: (what: Event | Effect) => void,
+  debug: (what: Event | Effect) => void,
 ): Runner {
   const effects: Effect[] = [];
   let connection = first;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function dispatch(event: Event): void {
-    debug?.(event);
+    debug(event);
     const [next, caused] = step(connection, event, { nowMs: readClock(), random: Math.random() });
     connection = next;
     if (effects.push(...caused) > caused.length) return;
     for (const effect of effects) {
-      debug?.(effect);
+      debug(effect);
       if (effect.kind === "StartTimer") startTimer(effect.atMs);
       else perform(effect);
     }

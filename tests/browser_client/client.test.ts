@@ -200,6 +200,21 @@ describe("a client", () => {
     expect(await seen).toEqual(new Map([["cpu", 1]]));
   });
 
+  it("goes on when its debug hook throws, which is reported", async () => {
+    const thrown: unknown[] = [];
+    const note = (error: unknown) => thrown.push(error);
+    process.on("uncaughtException", note);
+    const client = open({
+      debug: ({ kind }) => {
+        if (kind === "Opened") throw new Error("of the hook");
+      },
+    });
+    client.channel("public/host");
+    await until(client, "live");
+    process.off("uncaughtException", note);
+    expect(thrown).toMatchObject([{ message: "of the hook" }]);
+  });
+
   it("refuses channels that cannot be", () => {
     const client = open();
     expect(() => client.channel("public/#")).toThrow(BellwireError);

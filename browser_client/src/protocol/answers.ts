@@ -35,7 +35,7 @@ export function decodeAnswer(
   headerMs: number,
 ): PollAnswer {
   const { v, poll_after_ms: pollAfterMs, more, channels } = fields;
-  if (v !== 1 || !isObject(channels)) throw malformed(fields, "version 1 in v, and channels");
+  if (v !== 1 || !isObject(channels)) throw malformed(fields, "version 1 and channels");
   return {
     pollAfterMs: headerMs || Number(pollAfterMs) || DEFAULT_POLL_AFTER_MS,
     more: more === true,
@@ -49,7 +49,7 @@ export function decodePart(part: unknown): ChannelAnswer {
   const { recovered, state = recovered && NOTHING, next = null } = part;
   const isSound = isObject(state) && (next === null || typeof next === "string");
   if (typeof recovered !== "boolean" || !isSound) {
-    throw malformed(part, "recovered, or the state and its next key");
+    throw malformed(part, "recovered, or state and next key");
   }
   return { ...decodeRun(part, recovered), recovered, state: new Map(Object.entries(state)), next };
 }

@@ -50,7 +50,7 @@ export function onPayloadDropped(work: Work, event: EventOf<"PayloadDropped">): 
   for (const watch of followersOf(work, event.channel)) holdGap(work, watch);
   if (!error && work.hasWarned) return;
   work.hasWarned ||= !error;
-  report(work, error ?? malformed("another version or gzip", "version 1 as plain text"));
+  report(work, error ?? malformed("another version or gzip", "plain version 1"));
 }
 
 /** Wait a little for what may only be late, then poll [R6]. */

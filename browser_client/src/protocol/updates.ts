@@ -51,7 +51,7 @@ export function decodeEnvelope(text: string): Envelope | null {
   if (!wire) throw malformed(text, "a JSON object");
   const { v, c: channel } = wire;
   if (v !== 1 && Number.isInteger(v)) return null;
-  if (v !== 1 || !isChannel(channel)) throw malformed(wire, "version 1 in v and a channel in c");
+  if (v !== 1 || !isChannel(channel)) throw malformed(wire, "version 1 and a channel");
   return { channel, ...decodeRun(wire, true) };
 }
 
