@@ -53,7 +53,7 @@ export function makeChannel(
   look: () => Sequence | undefined,
   close: () => void,
 ): [channel: Channel, deliver: (what: Delivery) => void] {
-  const { on, has, tell }: Listeners<ChannelEvents> = startListeners();
+  const { on, has, tell, clear }: Listeners<ChannelEvents> = startListeners();
   const channel: Channel = {
     name,
     get state() {
@@ -63,7 +63,10 @@ export function makeChannel(
       return look()?.position ?? null;
     },
     on,
-    close,
+    close() {
+      clear();
+      close();
+    },
   };
   const deliver = (what: Delivery) => {
     let hasChanged = what.isFirst;

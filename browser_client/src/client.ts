@@ -112,7 +112,7 @@ type Performers = {
 type EffectOf<Kind> = Extract<PerformedEffect, { kind: Kind }>;
 
 export function startClient(options: ConnectOptions, parts: Parts): Started {
-  const url = options.url.replace(/\/+$/, "");
+  const url = trimmed(options.url);
   const { on, tell } = startListeners<ClientEvents & Debugged>();
   if (options.debug) on("debug", options.debug);
   const handles = startListeners<Record<string, Delivery>>();
@@ -147,7 +147,8 @@ export function startClient(options: ConnectOptions, parts: Parts): Started {
       const { token } = account;
       // Nothing is no login, but no guest either: the server says so.
       const asked = typeof token === "function" ? (await token()) || "" : token;
-      const opened = await fetchSession(url, asked, options.session);
+      const before = account.session?.identityId;
+      const opened = await fetchSession(url, asked, options.session, before);
       if (login === runner.connection.login.number) account.session = opened;
       const { identityId, groups, guests, lifetimeMs } = opened;
       const session = { identityId, groups, guests, lifetimeMs };
@@ -189,6 +190,11 @@ export function startClient(options: ConnectOptions, parts: Parts): Started {
     close: () => dispatch({ kind: "Closed" }),
   };
   return { client, account, runner };
+}
+
+/** Return the API's prefix without slashes at its end. */
+export function trimmed(url: string): string {
+  return url.replace(/\/+$/, "");
 }
 
 /** Return what the machine has to know of a token. */

@@ -6,6 +6,7 @@ import {
   kindOf,
   startClient,
   type Token,
+  trimmed,
 } from "./client.ts";
 
 import { startTexts } from "./io/gzip.ts";
@@ -64,22 +65,27 @@ export interface Client extends CoreClient {
  * What fails is not thrown: it is told as `error`, and shows in the status.
  */
 export function connect(options: ConnectOptions): Client {
-  const { url, tabs, session } = options;
+  const { tabs, session } = options;
+  const url = trimmed(options.url);
   const { client, account, runner } = startClient(options, {
     step: makeStep(),
     openSocket: tabs === false ? openWire : shareSocket(url, session?.channels),
     startTexts,
   });
   const unwatch = watchPage(runner.dispatch);
+  // A listener may leave between one update and the next: what is left is not meant for it.
+  const withhold = (isMeant: (channel: string) => boolean) => {
+    for (const effect of runner.pending) {
+      if (effect.kind === "Deliver" && !isMeant(effect.channel)) effect.outputs.length = 0;
+    }
+  };
   const close = () => {
     unwatch();
+    withhold(() => false);
     runner.dispatch({ kind: "Closed" });
   };
   const become = (token: Token | null) => {
-    // A listener may log out between one update and the next: what is left is not meant for it.
-    for (const effect of runner.pending) {
-      if (effect.kind === "Deliver" && !isPublic(effect.channel)) effect.outputs.length = 0;
-    }
+    withhold(isPublic);
     account.token = token;
     account.session = null;
     runner.dispatch({ kind: "LoginChanged", token: kindOf(token) });
@@ -90,7 +96,7 @@ export function connect(options: ConnectOptions): Client {
   const presence = async (channel: string) => {
     const { session: opened } = account;
     if (!opened && account.token !== null && !isPublic(channel)) {
-      throw new BellwireError("unauthenticated", "found no session yet, expected one", channel);
+      throw new BellwireError("unauthenticated", "found no session yet", channel);
     }
     return fetchPresence(url, channel, opened?.token ?? null);
   };

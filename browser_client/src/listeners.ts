@@ -6,6 +6,8 @@ export interface Listeners<Events> {
   /** Tell whether anybody listens. */
   has(name: keyof Events): boolean;
   tell<Name extends keyof Events>(name: Name, value: Events[Name]): void;
+  /** Forget them all. */
+  clear(): void;
 }
 
 type Entry = readonly [name: unknown, listener: (value: never) => void];
@@ -21,6 +23,7 @@ export function startListeners<Events>(): Listeners<Events> {
         all.delete(entry);
       };
     },
+    clear: () => all.clear(),
     has: (name) => [...all].some((entry) => entry[0] === name),
     tell(name, value) {
       for (const [known, listener] of [...all]) {

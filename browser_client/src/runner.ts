@@ -13,6 +13,9 @@ export interface Runner {
   readonly dispatch: (event: Event) => void;
 }
 
+/** A browser takes a longer delay for none. Source: HTML, "timers" (a 32-bit signed integer). */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export function startRunner(
   step: Step,
   first: Connection,
@@ -38,7 +41,7 @@ export function startRunner(
 
   function startTimer(atMs: number): void {
     clearTimeout(timer);
-    const delayMs = Math.ceil(Math.max(0, atMs - readClock()));
+    const delayMs = Math.min(LONGEST_MS, Math.ceil(Math.max(0, atMs - readClock())));
     if (atMs < NEVER) timer = setTimeout(dispatch, delayMs, { kind: "TimerFired" });
   }
 

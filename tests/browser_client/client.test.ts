@@ -215,6 +215,35 @@ describe("a client", () => {
     expect(thrown).toMatchObject([{ message: "of the hook" }]);
   });
 
+  it("tells nothing more of a channel that a listener closes, nor once it is closed", async () => {
+    const client = open();
+    const [host, other] = [client.channel("public/host"), client.channel("public/host")];
+    await until(client, "live");
+    const told: string[] = [];
+    host.on("update", ({ seq }) => told.push(`host ${seq}`));
+    host.on("update", () => host.close());
+    host.on("state", () => told.push("host's state"));
+    other.on("update", ({ seq }) => {
+      told.push(`other ${seq}`);
+      if (seq === 3) client.close();
+    });
+    const updates = [2, 3, 4].map((s) => ({ s, t: 0, o: "set", k: "k", d: s }));
+    const run = { v: 1, c: "public/host", e: "k3f9x0ab", f: 1, l: 4, u: updates };
+    broker.last.publish("dev/public/host", JSON.stringify(run));
+    expect(told).toEqual(["host 2", "other 2", "other 3"]);
+  });
+
+  it("asks nothing for 30 days when it is told so, nor runs hot meanwhile", async () => {
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    web.reply = () => ({ status: 429, headers: { "Retry-After": "2592000" }, body: "" });
+    const client = open();
+    client.channel("public/host");
+    await new Promise((resolve) => client.on("error", resolve));
+    const delays = timers.mock.calls.map(([, delayMs]) => delayMs ?? 0);
+    expect(Math.max(...delays)).toBeLessThan(2 ** 31);
+    timers.mockRestore();
+  });
+
   it("refuses channels that cannot be", () => {
     const client = open();
     expect(() => client.channel("public/#")).toThrow(BellwireError);

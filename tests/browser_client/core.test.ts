@@ -130,7 +130,7 @@ describe("core", () => {
     await until(client, "failed");
     expect(await told).toMatchObject({
       code: "not_allowed",
-      message: "found another login, expected the same one",
+      message: "found another login, expected the same",
     });
     expect([inbox.position?.seq, client.identity?.id]).toEqual([1, "us-east-1:alice"]);
   });

@@ -39,15 +39,17 @@ export interface Grant {
 /**
  * Fetch what a guest is granted.
  *
+ * @param before who the guest was on this page; without it, whoever the browser remembers.
  * @throws BellwireError retryable when the network or AWS is at fault; `not_allowed` when guests
  * may not connect, `not_found` when there is no such pool.
  */
-export async function fetchGuest(config: Config): Promise<Grant> {
+export async function fetchGuest(config: Config, before?: string): Promise<Grant> {
   if (!config.guests) {
     throw new BellwireError("not_allowed", "found guests off, expected a login");
   }
   const key = `bellwire:identity:${config.identityPoolId}`;
-  const kept = inStorage((storage) => storage.getItem(key));
+  const recall = () => inStorage((storage) => storage.getItem(key));
+  const kept = before ?? recall();
   if (kept) {
     try {
       return await fetchCredentials(config, kept);
@@ -57,7 +59,8 @@ export async function fetchGuest(config: Config): Promise<Grant> {
     }
   }
   const [fresh] = await callCognito(config, "GetId", { IdentityPoolId: config.identityPoolId });
-  const identityId = memberIn(fresh, "IdentityId");
+  // Tabs that open together agree on the one that was there first.
+  const identityId = (!kept && recall()) || memberIn(fresh, "IdentityId");
   inStorage((storage) => storage.setItem(key, identityId));
   return fetchCredentials(config, identityId);
 }
@@ -77,7 +80,7 @@ async function fetchCredentials(config: Config, identityId: string): Promise<Gra
     // Cognito may answer with another identity, which then is the valid one.
     identityId: memberIn(answer, "IdentityId"),
     groups: [],
-    accessKeyId: keys.AccessKeyId,
+    accessKeyId: memberIn(keys, "AccessKeyId"),
     secretAccessKey: keys.SecretKey,
     sessionToken: keys.SessionToken,
     token: null,

@@ -14,7 +14,8 @@ export const startTexts: StartTexts = (deliver) => {
     deliver(topic, bytes && textOf(bytes), bytes?.length ?? 0);
   return (topic, payload) => {
     if (!last && !isGzip(payload)) return read(topic, payload);
-    const whole = isGzip(payload) ? inflate(payload) : payload;
+    // What is damaged counts as what cannot be read, and is reported by the caller.
+    const whole = isGzip(payload) ? inflate(payload).catch(() => null) : payload;
     const own = Promise.all([whole, last]).then(([bytes]) => {
       if (last === own) last = null;
       read(topic, bytes);
@@ -36,9 +37,5 @@ async function inflate(payload: Payload): Promise<Payload | null> {
   const [sizeBytes = 0] = new Uint32Array(payload.slice(-4).buffer);
   if (sizeBytes > MAX_TEXT_BYTES) return null;
   const stream = new Blob([payload]).stream().pipeThrough(new DecompressionStream("gzip"));
-  // What is damaged counts as what cannot be read, and is reported by the caller.
-  return new Response(stream).arrayBuffer().then(
-    (buffer) => new Uint8Array(buffer),
-    () => null,
-  );
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -59,7 +59,7 @@ export function errorOfAnswer(url: string, { status, headers, fields }: Answer):
   const isStranger = !isObject(error) && (status === 401 || status === 403);
   return new BellwireError(
     codeOf(code, status),
-    String(message ?? `found status ${status} from ${url}, expected 200 and a JSON object`),
+    String(message ?? `found status ${status} from ${url}, expected a JSON object`),
     channel as string | undefined,
     (retryable as boolean | undefined) ?? (isStranger || undefined),
     1000 * numberIn(headers, "Retry-After"),

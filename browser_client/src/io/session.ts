@@ -31,10 +31,13 @@ export async function fetchSession(
   url: string,
   login: string | null,
   wish: Wish = {},
+  before?: string,
 ): Promise<OpenedSession> {
   const config = fetchConfig(url);
   const grant =
-    login === null ? config.then(fetchGuest) : fetchMember(`${url}/session`, login, wish);
+    login === null
+      ? config.then((place) => fetchGuest(place, before))
+      : fetchMember(`${url}/session`, login, wish);
   const [place, granted] = await Promise.all([config, grant]);
   return { ...place, ...granted };
 }

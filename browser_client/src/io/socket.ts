@@ -79,7 +79,7 @@ export function openSocket(url: string, clientId: string, listener: SocketListen
     else if (packet.kind === "pingresp") listener.onPonged();
     else if (packet.kind === "connack") {
       const { returnCode } = packet;
-      if (returnCode !== 0) throw new Error(`found CONNACK code ${returnCode}, expected 0`);
+      if (returnCode !== 0) throw new Error(`found CONNACK ${returnCode}, expected 0`);
       listener.onOpened();
     } else if (packet.kind === "suback") {
       const topics = asked.get(packet.packetId) ?? [];

@@ -45,11 +45,11 @@ export function decodeAnswer(
 
 /** Read one channel's part: `{"e":"k3f9x0ab","f":40,"l":43,"recovered":true,"u":[…]}`. */
 export function decodePart(part: unknown): ChannelAnswer {
-  if (!isObject(part)) throw malformed(part, "an object for each channel");
+  if (!isObject(part)) throw malformed(part, "an object");
   const { recovered, state = recovered && NOTHING, next = null } = part;
   const isSound = isObject(state) && (next === null || typeof next === "string");
   if (typeof recovered !== "boolean" || !isSound) {
-    throw malformed(part, "recovered, or state and next key");
+    throw malformed(part, "recovered or a state");
   }
   return { ...decodeRun(part, recovered), recovered, state: new Map(Object.entries(state)), next };
 }

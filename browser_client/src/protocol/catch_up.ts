@@ -150,7 +150,7 @@ function pause(work: Work, line: Draft<Line>, error: BellwireError, isExpired: b
     report(work, error);
     line.isAnswered = false;
   }
-  line.heldMs = work.nowMs + error.retryAfterMs;
+  line.heldMs = work.nowMs + error.retryAfterMs * (1 + work.random / 4);
   line.notBeforeMs = Math.max(line.heldMs, work.nowMs + backoffMs(line.failures++, work.random));
 }
 

@@ -84,7 +84,7 @@ export const HANDLERS = {
   ChannelRemoved: watches.removeChannel,
   CredentialsArrived(work, { session }) {
     if (isOther(work, session)) {
-      const error = new BellwireError("not_allowed", "found another login, expected the same one");
+      const error = new BellwireError("not_allowed", "found another login, expected the same");
       fail(work, { error });
     } else {
       takeSession(work, session);

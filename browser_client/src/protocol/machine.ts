@@ -122,8 +122,6 @@ export type Effect =
     }
   | {
       readonly kind: "Deliver";
-      /** Whose it is; another login must not see it, unless the channel is public. */
-      readonly login: number;
       readonly channel: string;
       /** Those left when another login comes are taken out. */
       readonly outputs: SequenceOutput[];

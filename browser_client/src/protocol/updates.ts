@@ -66,7 +66,7 @@ export function decodeRun(
 ): Omit<Envelope, "channel"> {
   const { e: epoch, f: after, l: last, u: updates } = wire;
   const isRun = isEpoch(epoch) && isCount(after) && isCount(last) && Array.isArray(updates);
-  if (!isRun || last < after) throw malformed(wire, "epoch e, seqs f up to l, updates u");
+  if (!isRun || last < after) throw malformed(wire, "e, f, l and u of a run");
   let before = isCover ? after : 0;
   for (const update of updates) {
     if (!isUpdate(update) || update.s <= before || update.s > last) {

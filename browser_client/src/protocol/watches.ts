@@ -79,8 +79,7 @@ export function deliver(
   isFirst: boolean,
 ): void {
   if (isFirst || outputs.length > 0) {
-    const login = work.login.number;
-    work.effects.push({ kind: "Deliver", login, channel, outputs, isFirst });
+    work.effects.push({ kind: "Deliver", channel, outputs, isFirst });
   }
 }
 

@@ -24,7 +24,7 @@ export interface Hub {
   take(member: Member, message: ToHub): void;
   /** A tab is gone; the last one takes the socket with it, and so does one that waited too long. */
   leave(member: Member): void;
-  /** Close the socket and tell every tab. */
+  /** Close the socket and tell every tab; without a message, the hub itself is going away. */
   end(message?: string | null): void;
 }
 
@@ -48,7 +48,7 @@ export function startHub(openSocket: OpenSocket, readClockMs: () => number): Hub
     askedMs = NEVER;
   };
 
-  function end(message: string | null = null): void {
+  function end(message?: string | null): void {
     socket?.close();
     socket = null;
     isOpen = false;
@@ -61,7 +61,7 @@ export function startHub(openSocket: OpenSocket, readClockMs: () => number): Hub
   }
 
   function join(member: Member, url: string, clientId: string): void {
-    if (isOverdue()) end();
+    if (isOverdue()) end(null);
     members.set(member, new Map());
     if (isOpen) member({ kind: "opened" });
     if (socket) return;
@@ -75,17 +75,14 @@ export function startHub(openSocket: OpenSocket, readClockMs: () => number): Hub
 
   function subscribe(member: Member, own: Topics, topics: readonly string[]): void {
     const answers: Topics = new Map();
-    const asked: string[] = [];
-    for (const topic of topics) {
-      if (!granted.has(topic) && granted.size >= MAX_TOPICS) answers.set(topic, false);
-      else {
-        const isGranted = granted.get(topic) === true;
-        own.set(topic, isGranted);
-        granted.set(topic, isGranted);
-        if (isGranted) answers.set(topic, true);
-        else asked.push(topic);
-      }
-    }
+    const asked = topics.filter((topic) => {
+      const isGranted = granted.get(topic) ?? (granted.size < MAX_TOPICS ? false : null);
+      if (isGranted !== false) answers.set(topic, !!isGranted);
+      if (isGranted === null) return false;
+      own.set(topic, isGranted);
+      granted.set(topic, isGranted);
+      return !isGranted;
+    });
     if (answers.size > 0) member({ kind: "subscribed", topics: answers });
     if (asked.length > 0) {
       ask();
@@ -136,7 +133,7 @@ export function startHub(openSocket: OpenSocket, readClockMs: () => number): Hub
       const message: FromHub = { kind: "payload", topic, payload: payload.slice() };
       for (const [member, own] of members) if (own.has(topic)) member(message);
     },
-    onLost: (error) => end(error?.message),
+    onLost: (error) => end(error?.message ?? null),
   };
 
   return {
@@ -163,7 +160,7 @@ export function startHub(openSocket: OpenSocket, readClockMs: () => number): Hub
       if (!own) return;
       members.delete(member);
       pinging.delete(member);
-      if (members.size === 0 || isOverdue()) end();
+      if (members.size === 0 || isOverdue()) end(null);
       else forget([...own.keys()]);
     },
   };

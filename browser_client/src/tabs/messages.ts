@@ -25,8 +25,11 @@ export type FromHub =
       readonly topic: string;
       readonly payload: Uint8Array<ArrayBuffer>;
     }
-  /** Nothing follows; `message` when the server broke the protocol. */
-  | { readonly kind: "lost"; readonly message: string | null };
+  /**
+   * Nothing follows; `message` when the server broke the protocol, null when the socket just ended,
+   * undefined when the hub is going away.
+   */
+  | { readonly kind: "lost"; readonly message: string | null | undefined };
 
 /** Where messages go: a MessagePort of the worker, or a BroadcastChannel that only two know. */
 export type Port = Pick<MessagePort | BroadcastChannel, "postMessage" | "close"> & {

@@ -29,7 +29,7 @@ ALLOWED_HEADERS: Final = (
     "x-amz-date",
     "x-amz-security-token",
 )
-EXPOSED_HEADERS: Final = ("bellwire-poll-after-ms", "date", "etag", "retry-after")
+EXPOSED_HEADERS: Final = ("age", "bellwire-poll-after-ms", "date", "etag", "retry-after")
 ACCESS_LOG: Final = (
     '{"requestId":"$context.requestId","route":"$context.routeKey","status":"$context.status",'
     '"ms":"$context.responseLatency","bytes":"$context.responseLength",'

@@ -115,6 +115,27 @@ describe("a guest's session", () => {
     expect(kept.get(KEPT)).toBe("us-east-1:old");
   });
 
+  it("is that of the tab that was there first, where several open together", async () => {
+    web.reply = (asked) => {
+      if (asked.body.includes("IdentityPoolId")) kept.set(KEPT, "us-east-1:first");
+      return answer(asked);
+    };
+    expect((await fetchHere()).identityId).toBe("us-east-1:first");
+    expect(kept.get(KEPT)).toBe("us-east-1:first");
+  });
+
+  it("stays the same on a page, whatever becomes of what the browser remembers", async () => {
+    kept.set(KEPT, "us-east-1:another");
+    const session = await fetchSession(`${web.url}/v1`, null, {}, "us-east-1:old");
+    expect(session.identityId).toBe("us-east-1:old");
+  });
+
+  it("says what is missing where Cognito sends no keys", async () => {
+    web.reply = (asked) =>
+      asked.method === "POST" ? { body: { IdentityId: "x" } } : answer(asked);
+    await expect(fetchHere()).rejects.toThrow("found undefined, expected a string in AccessKeyId");
+  });
+
   it("is had where storage is forbidden", async () => {
     Object.defineProperty(globalThis, "localStorage", {
       configurable: true,

@@ -57,10 +57,12 @@ it("is plain again after the gzipped ones are through", async () => {
 });
 
 it("says of damaged payloads that they cannot be read, and goes on", async () => {
-  const cut = gzipped("hello").slice(0, 12);
-  expect(await read(cut, Uint8Array.of(0xff), bytesOf("next"))).toEqual([
-    [null, 0],
+  const hello = gzipped("hello");
+  const damaged = [2, 3, 12, hello.length - 1].map((length) => hello.slice(0, length));
+  expect(await read(...damaged, Uint8Array.of(0xff), hello, bytesOf("next"))).toEqual([
+    ...damaged.map(() => [null, 0]),
     [null, 1],
+    ["hello", 5],
     ["next", 4],
   ]);
 });

@@ -101,7 +101,7 @@ describe("a socket", () => {
     expect(heard).toEqual(["lost"]);
   });
 
-  it.each([["a refusal in CONNACK", 5, "found CONNACK code 5, expected 0"]])(
+  it.each([["a refusal in CONNACK", 5, "found CONNACK 5, expected 0"]])(
     "is lost by %s",
     async (_, returnCode, message) => {
       broker.onPacket = (socket) =>

@@ -214,7 +214,7 @@ describe("without a socket", () => {
   it("asks again no sooner than the server wants", () => {
     const rig = inFallback();
     const error = new BellwireError("too_many", "slow down", undefined, true, 7000);
-    rig.send({ kind: "PollFailed", id: rig.poll().id, error }).pass(6999);
+    rig.send({ kind: "PollFailed", id: rig.poll().id, error }).pass(7874);
     expect(rig.taken("Poll")).toEqual([]);
     rig.pass(1);
     expect(rig.taken("Poll")).toHaveLength(1);

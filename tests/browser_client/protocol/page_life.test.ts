@@ -108,7 +108,7 @@ describe("waking up", () => {
   it("polls no sooner than the server said", () => {
     const rig = new Rig().send({ kind: "Started" }).addChannels(HOST).pass(0);
     const error = new BellwireError("too_many", "slow", undefined, true, 20_000);
-    rig.send({ kind: "PollFailed", id: rig.poll().id, error }).send(woke).pass(19_999);
+    rig.send({ kind: "PollFailed", id: rig.poll().id, error }).send(woke).pass(22_499);
     expect(rig.taken("Poll")).toEqual([]);
     rig.pass(1);
     expect(rig.taken("Poll")).toHaveLength(1);

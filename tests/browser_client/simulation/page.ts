@@ -275,7 +275,7 @@ export class Page {
       onSubscribed: (channels) => tell({ kind: "Subscribed", channels }),
       onPonged: () => tell({ kind: "Ponged" }),
       onPayload: (channel, payload) => tell(this.#read(channel, payload)),
-      onLost: () => tell({ kind: "Lost" }),
+      onLost: (_, isMoved) => tell({ kind: "Lost", isMoved }),
     });
   }
 

@@ -151,7 +151,7 @@ class TabWire implements Socket {
       case "lost":
         // As the real one has it: a tab that hears this closes, and a leader ends the hub.
         this.close();
-        listener.onLost(null);
+        listener.onLost(null, message.message === undefined);
     }
   }
 }

@@ -195,6 +195,18 @@ describe("the end", () => {
     expect(rig.wire.asked).toEqual([]);
   });
 
+  it("of the socket without a word, and of the hub, are told apart", () => {
+    share();
+    rig.wire.listener.onLost(null);
+    expect([one.hear(), two.hear()]).toEqual([
+      [{ kind: "lost", message: null }],
+      [{ kind: "lost", message: null }],
+    ]);
+    one.open();
+    rig.hub.end();
+    expect(one.hear()).toStrictEqual([{ kind: "lost", message: undefined }]);
+  });
+
   it("of a tab ends no other, and of the last one the socket", () => {
     share();
     one.leave();
