@@ -7,10 +7,12 @@ window.start = (names, options) => {
   const errors = [];
   const pushed = {};
   const pushedMs = [];
+  const moved = { count: 0 };
   const client = connect({
     url: "/v1",
     ...options,
-    debug: ({ kind, envelope }) => {
+    debug: ({ kind, envelope, isMoved }) => {
+      if (kind === "Lost" && isMoved) moved.count++;
       if (kind !== "EnvelopeArrived") return;
       pushed[envelope.channel] = envelope.last;
       pushedMs.push(performance.now());
@@ -26,7 +28,7 @@ window.start = (names, options) => {
   client.on("status", (status) => statuses.push(status));
   client.on("error", ({ message }) => errors.push(message));
   const channels = Object.fromEntries(names.map((name) => [name, follow(name)]));
-  window.tab = { client, channels, told, statuses, errors, pushed, pushedMs, isFrozen: false };
+  window.tab = { moved, client, channels, told, statuses, errors, pushed, pushedMs, isFrozen: false };
   document.addEventListener("freeze", () => {
     tab.isFrozen = true;
   });

@@ -190,6 +190,7 @@ def test_another_tab_leads_when_the_one_that_leads(
     publish(publisher, channel, up_to=15)
     for tab in others:
         tab.wait_until("tab.statuses.length > 1")
+        tab.wait_until("tab.moved.count > 0")  # so that it comes back at once
     assert_pushed(others, publisher, channel)
     if end == "freezes":
         first.set_lifecycle("active")
