@@ -147,8 +147,7 @@ export function startClient(options: ConnectOptions, parts: Parts): Started {
       const { token } = account;
       // Nothing is no login, but no guest either: the server says so.
       const asked = typeof token === "function" ? (await token()) || "" : token;
-      const before = account.session?.identityId;
-      const opened = await fetchSession(url, asked, options.session, before);
+      const opened = await fetchSession(url, asked, options.session, account.session);
       if (login === runner.connection.login.number) account.session = opened;
       const { identityId, groups, guests, lifetimeMs } = opened;
       const session = { identityId, groups, guests, lifetimeMs };

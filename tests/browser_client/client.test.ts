@@ -155,7 +155,7 @@ describe("a client", () => {
     broker.last.publish("dev/public/host", envelope(2, { o: "event", d: 1 }, "public/news"));
     expect(errors).toEqual([
       'found "hello", expected a JSON object',
-      "found public/news on the topic of public/host",
+      'found "public/news", expected public/host',
     ]);
   });
 

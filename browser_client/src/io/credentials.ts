@@ -39,17 +39,21 @@ export interface Grant {
 /**
  * Fetch what a guest is granted.
  *
- * @param before who the guest was on this page; without it, whoever the browser remembers.
+ * @param before what this page had; without it, the guest is whoever the browser remembers.
  * @throws BellwireError retryable when the network or AWS is at fault; `not_allowed` when guests
  * may not connect, `not_found` when there is no such pool.
  */
-export async function fetchGuest(config: Config, before?: string): Promise<Grant> {
+export async function fetchGuest(
+  config: Config,
+  before: (Config & Grant) | null | undefined,
+): Promise<Grant> {
   if (!config.guests) {
-    throw new BellwireError("not_allowed", "found guests off, expected a login");
+    throw new BellwireError("not_allowed", "found a guest, expected a login");
   }
   const key = `bellwire:identity:${config.identityPoolId}`;
   const recall = () => inStorage((storage) => storage.getItem(key));
-  const kept = before ?? recall();
+  const isSamePool = before?.identityPoolId === config.identityPoolId;
+  const kept = isSamePool ? before.identityId : recall();
   if (kept) {
     try {
       return await fetchCredentials(config, kept);

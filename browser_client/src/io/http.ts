@@ -3,7 +3,7 @@
  *
  * Not here: what is asked (config.ts, session.ts, poller.ts, …), when to ask again (protocol/).
  */
-import { BellwireError, codeOf } from "../protocol/errors.ts";
+import { BellwireError, codeOf, malformed } from "../protocol/errors.ts";
 import { isObject, NOTHING, parseObject } from "../protocol/updates.ts";
 
 const ANSWER_WITHIN_MS = 10_000;
@@ -59,7 +59,7 @@ export function errorOfAnswer(url: string, { status, headers, fields }: Answer):
   const isStranger = !isObject(error) && (status === 401 || status === 403);
   return new BellwireError(
     codeOf(code, status),
-    String(message ?? `found status ${status} from ${url}, expected a JSON object`),
+    String(message ?? `found ${status} from ${url}, expected a JSON object`),
     channel as string | undefined,
     (retryable as boolean | undefined) ?? (isStranger || undefined),
     1000 * numberIn(headers, "Retry-After"),
@@ -89,5 +89,5 @@ export function memberIn(fields: unknown, name: string, type: "number"): number;
 export function memberIn(fields: unknown, name: string, type = "string"): unknown {
   const value = isObject(fields) ? fields[name] : undefined;
   if (typeof value === type) return value;
-  throw new BellwireError("malformed", `found ${typeof value}, expected a ${type} in ${name}`);
+  throw malformed(typeof value, `a ${type} in ${name}`);
 }

@@ -3,7 +3,7 @@
  *
  * Not here: bytes and frames (socket.ts), when there is a socket (protocol/link.ts).
  */
-import { BellwireError } from "../protocol/errors.ts";
+import { BellwireError, malformed } from "../protocol/errors.ts";
 import type { Event } from "../protocol/machine.ts";
 import { decodeEnvelope } from "../protocol/updates.ts";
 import type { OpenedSession } from "./session.ts";
@@ -124,7 +124,7 @@ function readPayload(channel: string, text: string | null, sizeBytes: number): E
     const envelope = text === null ? null : decodeEnvelope(text);
     if (!envelope) return { kind: "PayloadDropped", channel, error: null };
     if (envelope.channel === channel) return { kind: "EnvelopeArrived", envelope, sizeBytes };
-    throw new BellwireError("malformed", `found ${envelope.channel} on the topic of ${channel}`);
+    throw malformed(envelope.channel, channel);
   } catch (error) {
     return { kind: "PayloadDropped", channel, error: error as BellwireError };
   }

@@ -31,7 +31,7 @@ export async function fetchSession(
   url: string,
   login: string | null,
   wish: Wish = {},
-  before?: string,
+  before?: OpenedSession | null,
 ): Promise<OpenedSession> {
   const config = fetchConfig(url);
   const grant =

@@ -125,15 +125,21 @@ describe("a guest's session", () => {
   });
 
   it("stays the same on a page, whatever becomes of what the browser remembers", async () => {
+    kept.set(KEPT, "us-east-1:old");
+    const before = await fetchHere();
     kept.set(KEPT, "us-east-1:another");
-    const session = await fetchSession(`${web.url}/v1`, null, {}, "us-east-1:old");
-    expect(session.identityId).toBe("us-east-1:old");
+    const again = (session: typeof before) => fetchSession(`${web.url}/v1`, null, {}, session);
+    expect((await again(before)).identityId).toBe("us-east-1:old");
+    const elsewhere = { ...before, identityPoolId: "us-east-1:other" };
+    expect((await again(elsewhere)).identityId).toBe("us-east-1:another");
   });
 
   it("says what is missing where Cognito sends no keys", async () => {
     web.reply = (asked) =>
       asked.method === "POST" ? { body: { IdentityId: "x" } } : answer(asked);
-    await expect(fetchHere()).rejects.toThrow("found undefined, expected a string in AccessKeyId");
+    await expect(fetchHere()).rejects.toThrow(
+      'found "undefined", expected a string in AccessKeyId',
+    );
   });
 
   it("is had where storage is forbidden", async () => {
@@ -170,7 +176,7 @@ describe("a guest is refused", () => {
 
   it("for good where the config lacks something, and says what", async () => {
     web.reply = () => ({ body: { ...config(), iot_url: undefined } });
-    await expect(fetchHere()).rejects.toThrow("found undefined, expected a string in iot_url");
+    await expect(fetchHere()).rejects.toThrow('found "undefined", expected a string in iot_url');
   });
 });
 
