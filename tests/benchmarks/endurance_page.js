@@ -1,7 +1,8 @@
 // Stands in for the broker inside a page: makes the frames that a socket would bring, as many as
 // are asked for, and hands each to whoever takes it. Three take them: nobody, so that the making
-// is known by itself; the least that reads them; and the built client, by a socket of this file.
-import { connect } from "/bellwire.js";
+// is known by itself; the least that reads them; and the built client, by a socket of this file. It
+// is the core: the whole client would give up a topic that brings more than AWS IoT ever does.
+import { connect } from "/core.js";
 
 const CHANNEL = "public/bench.endurance";
 const IN_ENVELOPE = 10;
