@@ -1,8 +1,9 @@
 """What a million updates cost a page: CPU of each, and the memory that is left in use.
 
-The built client (its core) gets them by its own socket's way, but from a broker that is played inside the
-page, since no log here publishes so fast. Making the frames is measured by itself and taken off;
-beside the client stands the least that can be done with a frame, `JSON.parse` and `Map.set`.
+The built client (its core) gets them by its own socket's way, but from a broker that is played
+inside the page, since no log here publishes so fast. Making the frames is measured by itself and
+taken off; beside the client stands the least that can be done with a frame, `JSON.parse` and
+`Map.set`.
 """
 
 from collections.abc import Iterator
