@@ -94,7 +94,11 @@ async function buildLegacy() {
   await checkSize(outfile, MAX_LEGACY_GZIP_BYTES);
 }
 
-async function checkSize(outfile, most) {
+/** Another zlib, such as that for ARM, finds other matches: limits are exact where they were set. */
+const SLACK = process.platform === "linux" && process.arch === "x64" ? 1 : 1.01;
+
+async function checkSize(outfile, maxBytes) {
+  const most = Math.floor(maxBytes * SLACK);
   const bytes = await readFile(outfile);
   const gzipBytes = gzipSync(bytes, { level: 9 }).length;
   const name = basename(outfile);
