@@ -18,19 +18,9 @@ import { makeStep } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
 import { shareSocket } from "./tabs/tab.ts";
 
-export type { Channel, ChannelEvents } from "./channel.ts";
-export type { ClientEvents, Identity, Token } from "./client.ts";
+export type * from "./core.ts";
 export type { Present } from "./io/presence.ts";
-export type { Wish } from "./io/session.ts";
-export { BellwireError, type ErrorCode } from "./protocol/errors.ts";
-export type {
-  Effect as DebugEffect,
-  Event as DebugEvent,
-  Status,
-  Transport,
-} from "./protocol/machine.ts";
-export type { Update } from "./protocol/sequence.ts";
-export type { Position } from "./protocol/updates.ts";
+export { BellwireError } from "./protocol/errors.ts";
 
 /** What `connect` takes. */
 export interface ConnectOptions extends CoreOptions {

@@ -10,6 +10,7 @@ import {
 } from "../../browser_client/src/index.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { type Asked, type Reply, WebServer } from "./io/web_server.ts";
+import { until } from "./waiting.ts";
 
 const EPOCH = "k3f9x0ab";
 
@@ -69,13 +70,6 @@ function open(options: Partial<ConnectOptions> = {}): Client {
   const client = connect({ url: `${web.url}/v1`, ...options });
   clients.push(client);
   return client;
-}
-
-function until(client: Client, status: Status): Promise<void> {
-  return new Promise((resolve) => {
-    if (client.status === status) resolve();
-    client.on("status", (now) => now === status && resolve());
-  });
 }
 
 function envelope(seq: number, update: object, channel = "public/host"): string {

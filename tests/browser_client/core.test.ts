@@ -1,11 +1,12 @@
 /** The smallest entry: what it does, and what it says of what it leaves out. */
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Client, ConnectOptions, Status } from "../../browser_client/src/core.ts";
+import type { Client, ConnectOptions } from "../../browser_client/src/core.ts";
 import { connect } from "../../browser_client/src/core.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { EPOCH, FakeService } from "./fake_service.ts";
 import { WebServer } from "./io/web_server.ts";
+import { until } from "./waiting.ts";
 
 let web: WebServer;
 let service: FakeService;
@@ -29,13 +30,6 @@ function open(options: Partial<ConnectOptions> = {}): Client {
   const client = connect({ url: `${web.url}/v1`, ...options });
   clients.push(client);
   return client;
-}
-
-function until(client: Client, status: Status): Promise<void> {
-  return new Promise((resolve) => {
-    if (client.status === status) resolve();
-    client.on("status", (now) => now === status && resolve());
-  });
 }
 
 /** An event of public/host, after everything before it. */

@@ -6,11 +6,11 @@ import {
   type Client,
   type ConnectOptions,
   connect,
-  type Status,
 } from "../../browser_client/src/index.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { bearerOf, EPOCH, FakeService, GUEST, SECRET } from "./fake_service.ts";
 import { WebServer } from "./io/web_server.ts";
+import { until } from "./waiting.ts";
 
 const ALICE = "us-east-1:alice";
 const BOB = "us-east-1:bob";
@@ -44,13 +44,6 @@ function open(options: Partial<ConnectOptions> = {}): Client {
   const client = connect({ url: `${web.url}/v1`, ...options });
   clients.push(client);
   return client;
-}
-
-function until(client: Client, status: Status): Promise<void> {
-  return new Promise((resolve) => {
-    if (client.status === status) resolve();
-    client.on("status", (now) => now === status && resolve());
-  });
 }
 
 function nextError(client: Client): Promise<BellwireError> {
