@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Final
@@ -25,21 +25,26 @@ Tell = Callable[[Finding], None]
 def walk(scene: Scene, rows: Sequence[Row], tell: Tell) -> list[Finding]:
     """Try the rows and return what came of each, in their order.
 
-    What is not as expected is tried again for as long as a change of policies may take to come into
-    force.
+    What had no answer that could be read is tried a second time. What is not as expected is tried
+    for as long as a change of policies may take to come into force.
 
     Args:
         tell: hears of every try, from several threads.
     """
     found = _walk_once(scene, rows, tell)
     until_s = time.monotonic() + scene.settle_s
+    found |= _walk_once(scene, _ended(rows, found, Outcome.FAILED), tell)
     while time.monotonic() < until_s:
-        left = [row for row in rows if found[row].outcome in (Outcome.MISMATCH, Outcome.FAILED)]
+        left = _ended(rows, found, Outcome.MISMATCH, Outcome.FAILED)
         if not left:
             break
         time.sleep(TRY_AGAIN_S)
         found |= _walk_once(scene, left, tell)
     return [found[row] for row in rows]
+
+
+def _ended(rows: Iterable[Row], found: Mapping[Row, Finding], *ways: Outcome) -> list[Row]:
+    return [row for row in rows if found[row].outcome in ways]
 
 
 def _walk_once(scene: Scene, rows: Sequence[Row], tell: Tell) -> dict[Row, Finding]:
