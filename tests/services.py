@@ -120,6 +120,11 @@ def running_service(
         process.stdout.close()
 
 
+def service_of_pages(site: Path) -> tuple[str | Path, ...]:
+    """Return a program for `running_service` whose built client and pages are another folder's."""
+    return sys.executable, Path(__file__).with_name("paged_service.py"), site
+
+
 @contextmanager
 def tailing(service: RunningService, *words: str) -> Iterator["subprocess.Popen[str]"]:
     """Hold a `bellwire tail --json` that is ended afterwards."""

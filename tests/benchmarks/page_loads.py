@@ -4,7 +4,6 @@ Nothing is cached. There is no TLS: a connect costs one round trip here, two or 
 """
 
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +18,12 @@ from benchmarks.sizes import DIST
 from benchmarks.slow_line import SlowLine, slow_line
 from browsers import launch, watched_page
 from members import log_in
-from services import RunningService, running_service
+from services import RunningService, running_service, service_of_pages
 
 ROUND_TRIP_S: Final = 0.1
 LOADS: Final = 5
 LIVE_WITHIN_S: Final = 30
 PAGE: Final = Path(__file__).with_name("load_page.html")
-SERVICE: Final = Path(__file__).with_name("paged_service.py")
 MOMENTS: Final = {"state": "first state", "live": "live"}
 
 
@@ -59,7 +57,7 @@ def running_pages(directory: Path) -> Iterator[RunningService]:
     site = directory / "site"
     shutil.copytree(DIST, site)
     shutil.copy(PAGE, site / "dashboard" / "load.html")
-    program = (sys.executable, SERVICE, site)
+    program = service_of_pages(site)
     with running_service(directory / "service", "--no-demo", program=program) as service:
         yield service
 

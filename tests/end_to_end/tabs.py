@@ -27,11 +27,19 @@ NO_LOCKS = 'Object.defineProperty(Navigator.prototype, "locks", { value: undefin
 
 
 class Tab:
-    """Runs tab.js on the service's own origin."""
+    """Runs tab.js on the service's own origin: the file itself, or an application made of it."""
 
-    def __init__(self, page: Page | HiddenPage, service: RunningService) -> None:
+    def __init__(
+        self, page: Page | HiddenPage, service: RunningService, application: str = ""
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            application: the path of the application.
+        """
         self.page = page
         self._service = service
+        self._application = application
 
     def open(self, *channels: str, **options: Any) -> None:
         """Open the page and follow the channels.
@@ -41,13 +49,17 @@ class Tab:
         """
         if isinstance(self.page, Page):
             self.page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
-        self.page.goto(f"{self._service.url}/v1/health")
+        self.page.goto(f"{self._service.url}{self._application or '/v1/health'}")
+        if not self._application:
+            self._add_script()
+        self.wait_until("window.start !== undefined")
+        self.page.evaluate("(words) => start(...words)", [channels, options])
+
+    def _add_script(self) -> None:
         if isinstance(self.page, Page):
             self.page.add_script_tag(content=SCRIPT.read_text(), type="module")
         else:
             self.page.add_script_tag(SCRIPT.read_text())
-        self.wait_until("window.start !== undefined")
-        self.page.evaluate("(words) => start(...words)", [channels, options])
 
     def wait_until(self, condition: str) -> None:
         """Wait until a condition holds in the page; on failure say what the page has seen."""

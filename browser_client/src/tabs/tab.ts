@@ -87,7 +87,8 @@ function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
     try {
       const worker = new SharedWorker(new URL("./bellwire-worker.js", import.meta.url), {
         type: "module",
-        name: VERSION,
+        // Spelt out, since bundlers read these options.
+        name: "bellwire-1" satisfies typeof VERSION,
       });
       worker.onerror = giveUp;
       listen(worker.port);
