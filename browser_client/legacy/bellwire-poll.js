@@ -189,15 +189,18 @@ var BellwirePoll = (function () {
 
       function take(answer, request) {
         failures = refusals = 0;
-        cursor = answer.cursor;
+        var isHeard = true;
         names.forEach(function (name) {
           takers[name] = takers[name] || startChannel(name, tell);
-          // What does not join on is asked for anew, by name.
-          if (!takers[name](answer.channels[name])) cursor = "";
+          if (!takers[name](answer.channels[name])) isHeard = false;
         });
-        if (!answer.more) become("polling");
+        // Else ask from where the channels are, not from where an old answer was [R6].
+        if (isHeard) {
+          cursor = answer.cursor;
+          if (!answer.more) become("polling");
+        }
         var told = request.getResponseHeader("Bellwire-Poll-After-Ms");
-        wait(answer.more ? 0 : +told || answer.poll_after_ms || 2000);
+        wait(isHeard && answer.more ? 0 : +told || answer.poll_after_ms || 2000);
       }
 
       function refuse(error) {
@@ -319,7 +322,7 @@ var BellwirePoll = (function () {
     return part.recovered ? part.f === part.l || (last && last.s === part.l) : part.state;
   }
 
-  /** Return what takes in a channel's parts, and tells whether their cursors can be gone on with. */
+  /** Return what takes in a channel's parts, and tells whether it goes on from their cursors. */
   function startChannel(name, tell) {
     var state = copy({});
     var left = [];
@@ -332,18 +335,16 @@ var BellwirePoll = (function () {
       var before = pages;
       pages = null;
       if (part.recovered) return join(part);
-      var isNews = part.e === epoch ? part.l > seq : left.indexOf(part.e) < 0;
-      if (isNews) takePage(part, before);
+      if (left.indexOf(part.e) >= 0) return false;
+      if (part.e !== epoch || part.l > seq) takePage(part, before);
       return true;
     }
 
     /** [R2] [R3] */
     function join(part) {
-      var isLeft = left.indexOf(part.e) >= 0;
       // From "never written" into the channel's first epoch nothing can be missing (§1).
-      if (epoch === "0" && part.f === 0 && !isLeft) enter(part.e, 0);
-      if (part.e !== epoch) return isLeft;
-      if (part.f > seq) return false;
+      if (epoch === "0" && part.f === 0) enter(part.e, 0);
+      if (part.e !== epoch || part.f > seq) return false;
       var hasChanged;
       part.u.forEach(function (wire) {
         if (wire.s > seq && apply(wire)) hasChanged = true;

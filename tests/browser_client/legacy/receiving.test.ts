@@ -196,22 +196,20 @@ describe("continuity", () => {
   it.each([
     ["a gap", run(5, 6)],
     ["an epoch that is not ours", { ...run(3, 4), e: "otherone" }],
-  ])("is sought by name after %s", (_, part) => {
-    const tested = followed();
-    tested.answer({ "public/a": part }, "ahead", 2000);
+    ["an epoch left behind", { ...run(3, 4), e: "leftleft" }],
+    ["a state of an epoch left behind", whole(50, {}, { e: "leftleft" })],
+  ])("is sought from where the channel is, not from where the answer was, after %s", (_, part) => {
+    const tested = new TestedFeed();
+    tested.answer({ "public/a": whole(9, {}, { e: "leftleft" }) });
+    tested.answer({ "public/a": whole(3, { cpu: 1 }) }, "mine", 2000);
+    tested.news();
+    tested.reply({ body: answer({ "public/a": part }, "astray", true) }, 2000);
     expect(tested.news()).toEqual([]);
-    const again = tested.answer(
-      { "public/a": whole(6, { cpu: 1 }, { u: events(2, 6) }) },
-      "c",
-      2000,
-    );
-    expect(again.query).toEqual({ channels: "public/a", rewind: "100" });
+    const again = tested.answer({ "public/a": run(3, 5) }, "c", 2000);
+    expect(again.query).toEqual({ cursor: "mine" });
     expect(tested.news()).toEqual([
-      "reset",
       [4, "event", 4],
       [5, "event", 5],
-      [6, "event", 6],
-      { cpu: 1 },
     ]);
   });
 });
