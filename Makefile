@@ -12,7 +12,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench rehearse build soak soak-client fuzz format lock template clean
+.PHONY: help demo test test-engines check bench rehearse build soak soak-client fuzz format lock template clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 13
@@ -23,6 +23,9 @@ demo: .installed-service browser_client/dist/stamp ## start the whole service he
 test: .installed-develop .tools/sam/.installed browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
+
+test-engines: .installed-develop browser_client/dist/stamp .installed-engines ## the client in Firefox and WebKit too; Linux only
+	$(BIN)/pytest -m engines tests/engines
 
 rehearse: .installed-develop .tools/sam/.installed .tools/ministack/.installed browser_client/dist/stamp .installed-chromium ## the stack on a local AWS, with what goes wrong; ARGS=--short for a few minutes
 	PYTHONPATH=tests $(BIN)/python -m rehearsal $(ARGS)
@@ -124,10 +127,17 @@ browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)
 	@npm run --silent build
 	@touch $@
 
-.installed-chromium: tests/end_to_end/install_chromium.sh
-	@sh tests/end_to_end/install_chromium.sh
+.installed-chromium: tests/install.sh
+	@sh tests/install.sh chromium "End-to-end tests" chromium chromium-browser google-chrome google-chrome-stable \
+		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 	@touch $@
 
-.installed-mosquitto: tests/install_mosquitto.sh
-	@sh tests/install_mosquitto.sh
+.installed-mosquitto: tests/install.sh
+	@sh tests/install.sh mosquitto "Comparisons" mosquitto
+	@touch $@
+
+.installed-engines: tests/install.sh
+	@sh tests/install.sh firefox-esr "Tests of other engines" firefox-esr firefox
+	@sh tests/install.sh webkit2gtk-driver "Tests of other engines" WebKitWebDriver
+	@sh tests/install.sh xvfb "Tests of other engines" Xvfb
 	@touch $@

@@ -23,7 +23,7 @@ NETWORK_WORDS = ("Failed to load resource: net::ERR_", "WebSocket connection to 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Start the system's Chromium, as tests/end_to_end/install_chromium.sh finds or installs it."""
+    """Start the system's Chromium, as tests/install.sh finds or installs it."""
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
         yield browser

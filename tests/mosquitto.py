@@ -34,7 +34,7 @@ def running_mosquitto(directory: Path) -> Iterator[RunningMosquitto]:
         AssertionError: it did not start; the message is what it printed.
     """
     path = shutil.which("mosquitto", path=SEARCH_PATH)
-    assert path, "no mosquitto found; tests/install_mosquitto.sh installs it"
+    assert path, "no mosquitto found; `make test` installs it"
     mqtt_port, websocket_port = _free_ports(2)
     settings = directory / "mosquitto.conf"
     settings.write_text(
