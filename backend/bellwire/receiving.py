@@ -65,7 +65,8 @@ def receive_answer(receiver: Receiver, answer: ChannelAnswer, asked: Position | 
     """Apply an answer to the request that `asked` from a position, None for a first one."""
     if answer.is_recovered:
         receiver = replace(receiver, paged=None)
-        if asked == receiver.position == ORIGIN and answer.after == 0:
+        is_first = asked == receiver.position == ORIGIN and answer.after == 0
+        if is_first and answer.epoch not in receiver.left_epochs:
             receiver = _move(receiver, Position(answer.epoch, 0))
         piece = Envelope(receiver.channel, answer.epoch, answer.after, answer.last, answer.updates)
         return _release_held(_hold(receiver, piece))
