@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 const [bundler, project, out] = process.argv.slice(2);
 const main = join(project, "main.js");
-const bundlers = { "vite-8": () => vite("vite"), "vite-5": () => vite("vite-5"), webpack, esbuild };
+const bundlers = { "vite-7": () => vite("vite-7"), "vite-5": () => vite("vite-5"), webpack, esbuild };
 
 async function vite(name) {
   const { build } = await import(name);

@@ -15,7 +15,7 @@ from documents import REPOSITORY
 from end_to_end.tabs import SCRIPT, Tab, count_workers, wait_for_sockets
 from services import RunningService, running_service, service_of_pages
 
-BUNDLERS = ("vite-8", "vite-5", "webpack", "esbuild")
+BUNDLERS = ("vite-7", "vite-5", "webpack", "esbuild")
 BUNDLE = Path(__file__).with_name("bundle.mjs")
 PACKAGE = REPOSITORY / "browser_client"
 INDEX = """<!doctype html>
