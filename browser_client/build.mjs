@@ -86,11 +86,13 @@ async function buildEntry({ name, source, maxGzipBytes }) {
   await checkSize(outfile, maxGzipBytes);
 }
 
-/** A plain script without modules, so that its one global keeps its name. */
+/** A plain script without modules, so that its one global keeps its name; in ASCII, whatever a page's encoding. */
 async function buildLegacy() {
   const outfile = join(dist, "bellwire-poll.js");
-  const entryPoints = [join(here, "legacy/bellwire-poll.js")];
-  await build({ entryPoints, outfile, minify: true, target: "es5", logLevel: "warning" });
+  const source = await readFile(join(here, "legacy/bellwire-poll.js"), "utf8");
+  const compress = { passes: 6, ecma: 5, keep_fargs: false, pure_getters: true };
+  const { code } = await minify(source, { compress, mangle: true, format: { ascii_only: true } });
+  await writeFile(outfile, `${code}\n`);
   await checkSize(outfile, MAX_LEGACY_GZIP_BYTES);
 }
 

@@ -14,8 +14,8 @@
  *   });
  *   feed.stop();
  *
- * Each update is told once and in order, or onReset and then the differences. §, R2, R3 and R4 are
- * those of PROTOCOL.md. Not here: sockets, presence. Functions close over what they keep, since the
+ * Each update is told once and in order, or onReset and then the differences. §, R2, R3, R4 and R6
+ * are those of PROTOCOL.md. Not here: sockets, presence. Functions close over what they keep, since the
  * names of variables get short when this is minified, and the names of members do not.
  */
 var BellwirePoll = (function () {
@@ -23,11 +23,11 @@ var BellwirePoll = (function () {
 
   var ANSWER_WITHIN_MS = 10000; // §5, as the next three
   var MAX_CHANNELS = 50;
-  var MAX_REWIND = 100;
   var MAX_PAUSE_MS = 30000;
   var MAX_LEFT = 16; // §4
   var REFUSED_MS = 1000; // Logins of the second in which access was revoked do not hold (§8).
   var SOONEST_MS = 5000; // A session is not renewed sooner, whatever its end is said to be.
+  var DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"; // RFC 4648 §5
 
   /** @throws TypeError without a url and a list of channels. */
   function start(options) {
@@ -86,7 +86,6 @@ var BellwirePoll = (function () {
       var line = { status: "connecting", halt: halt };
       var failures = 0;
       var refusals = 0;
-      var cursor;
       var timer;
       var cancel;
       wait(0);
@@ -161,25 +160,26 @@ var BellwirePoll = (function () {
       }
 
       function poll(bearer) {
-        var rewind = options.rewind;
-        // Who begins again gets what can be had of the events between.
-        if (takers[names[0]]) rewind = MAX_REWIND;
-        var first =
-          "channels=" + names.map(encodeURIComponent) + (rewind ? "&rewind=" + rewind : "");
-        ask(
-          "/updates?" + (cursor ? "cursor=" + cursor : first),
-          bearer,
-          null,
-          isAnswer,
-          take,
-          refuse
+        ask("/updates?" + query(), bearer, null, isAnswer, take, refuse);
+      }
+
+      /** Ask from where each channel is, whatever answer brought it there [R6]. */
+      function query() {
+        var rewind = options.rewind ? "&rewind=" + options.rewind : "";
+        if (!takers[names[0]]) return "channels=" + names.map(encodeURIComponent) + rewind;
+        return (
+          "cursor=" +
+          cursorOf(
+            names.map(function (name) {
+              return takers[name].place();
+            })
+          )
         );
       }
 
       function isAnswer(answer) {
         return (
           answer.v === 1 &&
-          answer.cursor &&
           answer.channels &&
           names.every(function (name) {
             return isPart(answer.channels[name]);
@@ -188,28 +188,25 @@ var BellwirePoll = (function () {
       }
 
       function take(answer, request) {
+        var asked = query();
         failures = refusals = 0;
-        var isHeard = true;
         names.forEach(function (name) {
           takers[name] = takers[name] || startChannel(name, tell);
-          if (!takers[name](answer.channels[name])) isHeard = false;
+          takers[name].take(answer.channels[name]);
         });
-        // Else ask from where the channels are, not from where an old answer was [R6].
-        if (isHeard) {
-          cursor = answer.cursor;
-          if (!answer.more) become("polling");
-        }
+        if (!answer.more) become("polling");
         var told = request.getResponseHeader("Bellwire-Poll-After-Ms");
-        wait(isHeard && answer.more ? 0 : +told || answer.poll_after_ms || 2000);
+        var isOnItsWay = answer.more && query() !== asked;
+        wait(isOnItsWay ? 0 : +told || answer.poll_after_ms || 2000);
       }
 
       function refuse(error) {
         var status = error.status;
         if (error.retryable) fail(error);
-        else if (error.code === "bad_cursor" && cursor) beginAgain();
-        else if (status === 413 && names[1]) {
+        else if ((status === 413 || error.code === "bad_cursor") && names[1]) {
+          // More than a cursor holds.
           addLines(needsToken, names.splice(names.length >> 1));
-          beginAgain();
+          wait(0);
         } else if ((status === 401 || status === 403) && !needsToken && options.token) {
           // Where guests may not read, members may (§5).
           needsToken = true;
@@ -218,18 +215,13 @@ var BellwirePoll = (function () {
         else refuseLogin(error, options.token);
       }
 
-      function beginAgain() {
-        cursor = "";
-        wait(0);
-      }
-
       /** One channel may not be read: say so, and go on with the others. */
       function leaveOut(error) {
         var index = names.indexOf(error.channel);
         if (index < 0 || !names[1]) return fail(error);
         names.splice(index, 1);
         tell("onError", error);
-        beginAgain();
+        wait(0);
       }
 
       /** Source of full jitter: AWS Architecture Blog, "Exponential Backoff And Jitter" (2015). */
@@ -322,36 +314,40 @@ var BellwirePoll = (function () {
     return part.recovered ? part.f === part.l || (last && last.s === part.l) : part.state;
   }
 
-  /** Return what takes in a channel's parts, and tells whether it goes on from their cursors. */
+  /** Follow one channel: take in its parts of answers, and say where it is to be asked from. */
   function startChannel(name, tell) {
     var state = copy({});
     var left = [];
     var pages;
     var epoch;
     var seq;
-    return take;
+    return { take: take, place: place };
 
+    /** A row of the cursor (§6). */
+    function place() {
+      return pages ? [name, pages.e, pages.l, pages.next] : [name, epoch, seq];
+    }
+
+    /** [R3] [R4] */
     function take(part) {
       var before = pages;
       pages = null;
-      if (part.recovered) return join(part);
-      if (left.indexOf(part.e) >= 0) return false;
-      if (part.e !== epoch || part.l > seq) takePage(part, before);
-      return true;
+      if (left.indexOf(part.e) >= 0) return;
+      if (part.recovered) join(part);
+      else if (part.e !== epoch || part.l > seq) takePage(part, before);
     }
 
-    /** [R2] [R3] */
+    /** [R2] */
     function join(part) {
       // From "never written" into the channel's first epoch nothing can be missing (§1).
       if (epoch === "0" && part.f === 0) enter(part.e, 0);
-      if (part.e !== epoch || part.f > seq) return false;
+      if (part.e !== epoch || part.f > seq) return;
       var hasChanged;
       part.u.forEach(function (wire) {
         if (wire.s > seq && apply(wire)) hasChanged = true;
       });
       seq = Math.max(seq, part.l);
       if (hasChanged) tell("onState", name, copy(state));
-      return true;
     }
 
     function enter(newEpoch, newSeq) {
@@ -365,7 +361,8 @@ var BellwirePoll = (function () {
       var goesOn = before && before.e === part.e && before.l === part.l;
       var run = goesOn ? before : part;
       run.state = copy(part.state, goesOn && run.state);
-      if (part.next == null) replace(run);
+      run.next = part.next;
+      if (run.next == null) replace(run);
       else pages = run;
     }
 
@@ -376,14 +373,18 @@ var BellwirePoll = (function () {
       enter(run.e, run.l);
       state = run.state;
       if (had) tell("onReset", name);
-      inOrder(old).forEach(function (key) {
-        if (!(key in state)) show({ s: seq, o: "delete", k: key });
-      });
-      inOrder(state).forEach(function (key) {
-        if (!(key in old && isEqual(old[key], state[key]))) {
-          show({ s: seq, o: "set", k: key, d: state[key] });
-        }
-      });
+      Object.keys(old)
+        .sort()
+        .forEach(function (key) {
+          if (!(key in state)) show({ s: seq, o: "delete", k: key });
+        });
+      Object.keys(state)
+        .sort()
+        .forEach(function (key) {
+          if (!(key in old) || JSON.stringify(old[key]) !== JSON.stringify(state[key])) {
+            show({ s: seq, o: "set", k: key, d: state[key] });
+          }
+        });
       run.u.forEach(function (wire) {
         if (wire.s > after && wire.o === "event") show(wire);
       });
@@ -422,29 +423,33 @@ var BellwirePoll = (function () {
     return target;
   }
 
-  /** Sort keys by code point: surrogates stand for the highest. */
-  function inOrder(state) {
-    return Object.keys(state).sort(function (left, right) {
-      return rankOf(left) < rankOf(right) ? -1 : 1;
+  /** Write the cursor of some rows (§6). */
+  function cursorOf(rows) {
+    var bytes = unescape(encodeURIComponent(JSON.stringify(rows)));
+    var crc = -1;
+    var bits = 0;
+    var count = 0;
+    var cursor = "";
+    each(bytes, function (byte) {
+      var turns = 8;
+      crc ^= byte;
+      while (turns--) crc = (crc >>> 1) ^ (crc & 1 && 0xedb88320);
+    });
+    each("[1," + bytes + "," + (~crc >>> 0) + "]", function (byte) {
+      bits = (bits << 8) | byte;
+      for (count += 8; count >= 6; count -= 6) cursor += digit(bits >> (count - 6));
+    });
+    return count ? cursor + digit(bits << (6 - count)) : cursor;
+  }
+
+  function each(bytes, act) {
+    bytes.split("").forEach(function (byte) {
+      act(byte.charCodeAt(0));
     });
   }
 
-  function rankOf(key) {
-    return key.replace(/[\ud800-\udfff]/g, "\uffff$&");
-  }
-
-  function isEqual(left, right) {
-    if (left === right) return true;
-    if (!left || !right || typeof left !== "object" || typeof right !== "object") return false;
-    var keys = Object.keys(left);
-    var own = copy(right);
-    return (
-      Array.isArray(left) === Array.isArray(right) &&
-      keys.length === Object.keys(right).length &&
-      keys.every(function (key) {
-        return isEqual(left[key], own[key]);
-      })
-    );
+  function digit(bits) {
+    return DIGITS.charAt(bits & 63);
   }
 
   return { start: start };

@@ -1,17 +1,34 @@
 /** When the script for old browsers asks, for what, and what it does about refusals. */
 import { describe, expect, it } from "vitest";
-import { answer, bearerOf, refusal, run, session, TestedFeed, whole } from "./feed.ts";
+import {
+  answer,
+  bearerOf,
+  EPOCH,
+  placesOf,
+  refusal,
+  run,
+  session,
+  TestedFeed,
+  whole,
+} from "./feed.ts";
 import type { Reply, Request } from "./old_browser.ts";
 
 const PUBLIC = ["public/a", "public/b"];
 
 describe("requests", () => {
-  it("name each channel once at first, then hand the cursor back as it came", () => {
+  it("name each channel once at first, then the places of all, whatever the answer's cursor", () => {
     const tested = new TestedFeed({ channels: ["public/b", "public/a", "public/b"] });
     const parts = { "public/a": whole(1), "public/b": whole(1) };
     expect(tested.answer(parts, "WzEs-_").url).toBe("/v1/updates?channels=public%2Fa,public%2Fb");
-    const quiet = { "public/a": run(1, 1), "public/b": run(1, 1) };
-    expect(tested.answer(quiet, "x", 2000).url).toBe("/v1/updates?cursor=WzEs-_");
+    const quiet = { "public/a": run(1, 1), "public/b": run(1, 3) };
+    expect(tested.answer(quiet, "x", 2000).url).toBe(
+      "/v1/updates?cursor=WzEsW1sicHVibGljL2EiLCJrM2Y5eDBhYiIsMV0s" +
+        "WyJwdWJsaWMvYiIsImszZjl4MGFiIiwxXV0sMTQyNzc2OTM0MF0",
+    );
+    expect(placesOf(tested.answer(quiet, "x", 2000))).toEqual({
+      "public/a": { epoch: EPOCH, seq: 1 },
+      "public/b": { epoch: EPOCH, seq: 3 },
+    });
   });
 
   it("are apart for public and private channels, and the public ones carry no token", () => {
@@ -55,8 +72,15 @@ describe("requests", () => {
     tested.reply({ body: answer({ "public/a": whole(1) }, "c1", true) });
     expect(tested.browser.nextTimerMs).toBe(0);
     expect(tested.statuses).toEqual(["connecting"]);
-    expect(tested.answer({ "public/a": run(1, 2) }).query).toEqual({ cursor: "c1" });
+    tested.answer({ "public/a": run(1, 2) });
     expect(tested.statuses).toEqual(["connecting", "polling"]);
+  });
+
+  it("do not come at once where more brought the page no further", () => {
+    const tested = new TestedFeed();
+    tested.answer({ "public/a": whole(1) });
+    tested.reply({ body: answer({ "public/a": run(1, 1) }, "c", true) }, 2000);
+    expect(tested.browser.nextTimerMs).toBe(2000);
   });
 
   it.each([
@@ -72,9 +96,9 @@ describe("requests", () => {
 });
 
 describe("a failure that may pass", () => {
-  it("is told and retried by full jitter, up to 30 s, from the same cursor", () => {
+  it("is told and retried by full jitter, up to 30 s, from the same place", () => {
     const tested = new TestedFeed();
-    tested.answer({ "public/a": whole(1) }, "kept");
+    tested.answer({ "public/a": whole(1) });
     tested.browser.pass(2000);
     tested.browser.random = () => 0.999;
     const waits = Array.from({ length: 8 }, () => {
@@ -85,7 +109,9 @@ describe("a failure that may pass", () => {
     });
     expect(waits).toEqual([500, 999, 1998, 3996, 7992, 15_984, 29_970, 29_970]);
     expect(tested.errors[0]).toMatchObject({ code: "upstream", retryable: true });
-    expect(tested.answer({ "public/a": run(1, 2) }).query).toEqual({ cursor: "kept" });
+    expect(placesOf(tested.answer({ "public/a": run(1, 2) }))).toEqual({
+      "public/a": { epoch: EPOCH, seq: 1 },
+    });
     expect(tested.statuses).toEqual(["connecting", "polling", "offline", "polling"]);
     tested.browser.random = () => 0;
     tested.browser.pass(2000);
@@ -172,19 +198,15 @@ describe("a refusal", () => {
     expect(tested.browser.timers).toBe(0);
   });
 
-  it("of a cursor begins again by names, quietly if nothing was missed", () => {
-    const tested = new TestedFeed();
-    tested.answer({ "public/a": whole(3, { x: 1 }) });
-    tested.news();
+  it("of a cursor, as one that is too long, asks for halves from where they are", () => {
+    const tested = new TestedFeed({ channels: PUBLIC });
+    tested.answer({ "public/a": whole(3), "public/b": whole(5) });
     tested.reply(refusal(400, "bad_cursor"), 2000);
-    expect(tested.answer({ "public/a": whole(3, { x: 1 }) }).query).toEqual({
-      channels: "public/a",
-      rewind: "100",
-    });
-    expect(tested.news()).toEqual([]);
-    tested.reply(refusal(400, "bad_cursor"), 2000);
-    tested.answer({ "public/a": whole(5, { x: 2 }) });
-    expect(tested.news()).toEqual(["reset", [5, "set", "x", 2], { x: 2 }]);
+    tested.browser.pass(0);
+    expect(tested.browser.take().map(placesOf)).toEqual([
+      { "public/b": { epoch: EPOCH, seq: 5 } },
+      { "public/a": { epoch: EPOCH, seq: 3 } },
+    ]);
     expect(tested.errors).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 /** A feed in an old browser of the test's own, and whatever it tells. */
+import { decodeCursor } from "../../../browser_client/src/protocol/cursors.ts";
 import { OldBrowser, type Reply, type Request } from "./old_browser.ts";
 import type { Feed, Options, PollError, Told } from "./script.ts";
 
@@ -44,6 +45,11 @@ export function session(token = "bearer", lifetimeMs = HOUR_MS): Reply {
   const headers = { Date: "Sat, 28 Nov 2026 12:00:00 GMT" };
   const expires_at = Date.parse(headers.Date) + lifetimeMs;
   return { headers, body: { identity_id: "us-east-1:alice", token, expires_at, groups: [] } };
+}
+
+/** The rows of the cursor that a request has. */
+export function placesOf(request: Request): unknown {
+  return Object.fromEntries(decodeCursor(request.query["cursor"] as string));
 }
 
 export function bearerOf(request: Request): string | undefined {

@@ -1,6 +1,6 @@
 /** What the script for old browsers makes of answers: rules R2 to R4, for one that only polls. */
 import { describe, expect, it } from "vitest";
-import { answer, EPOCH, event, events, run, set, TestedFeed, whole } from "./feed.ts";
+import { answer, EPOCH, event, events, placesOf, run, set, TestedFeed, whole } from "./feed.ts";
 
 /** A feed whose first answer was the whole state at 3. */
 function followed(state: object = { cpu: 1 }): TestedFeed {
@@ -11,15 +11,15 @@ function followed(state: object = { cpu: 1 }): TestedFeed {
 }
 
 describe("a first answer", () => {
-  it("tells the state as sets by code point, then the events that rewind asked for, no reset", () => {
+  it("tells the state as sets in order, then the events that rewind asked for, no reset", () => {
     const tested = new TestedFeed({ rewind: 2 });
     const state = { "\u{1f514}": 1, "\uff5e": 2, a: 3 };
     const request = tested.answer({ "public/a": whole(3, state, { u: events(1, 3) }) });
     expect(request.query).toEqual({ channels: "public/a", rewind: "2" });
     expect(tested.told).toEqual([
       [3, "set", "a", 3],
-      [3, "set", "\uff5e", 2],
       [3, "set", "\u{1f514}", 1],
+      [3, "set", "\uff5e", 2],
       [2, "event", 2],
       [3, "event", 3],
       state,
@@ -113,7 +113,7 @@ describe("updates", () => {
 describe("an answer that is not recovered", () => {
   it("is a reset, the differences with deletions, the events that are new, and the state", () => {
     const tested = followed({ a: { x: 1, y: [1, 2] }, b: 1, c: 1, __proto: 0 });
-    const state = { a: { y: [1, 2], x: 1 }, b: { length: 0 }, d: null, __proto: 0 };
+    const state = { a: { x: 1, y: [1, 2] }, b: { length: 0 }, d: null, __proto: 0 };
     tested.answer({ "public/a": whole(9, state, { u: events(2, 5) }) }, "c", 2000);
     expect(tested.news()).toEqual([
       "reset",
@@ -162,8 +162,8 @@ describe("an answer that is not recovered", () => {
     tested.answer({ "public/a": page({ "": 1 }, "", events(3, 4)) }, "p1", 2000);
     tested.answer({ "public/a": page({}, "") }, "p2", 2000);
     expect(tested.news()).toEqual([]);
-    expect(tested.answer({ "public/a": page({ b: 2 }, undefined) }, "p3", 2000).query).toEqual({
-      cursor: "p2",
+    expect(placesOf(tested.answer({ "public/a": page({ b: 2 }, undefined) }, "p3", 2000))).toEqual({
+      "public/a": { epoch: EPOCH, seq: 9, page: "" },
     });
     expect(tested.news()).toEqual([
       "reset",
@@ -173,6 +173,14 @@ describe("an answer that is not recovered", () => {
       [4, "event", 4],
       { "": 1, b: 2 },
     ]);
+  });
+
+  it.each(["", '"\\\n', "\u00e9\u{1f514}\uff5e\u2028"])("goes on after the key %j", (next) => {
+    const tested = followed();
+    tested.answer({ "public/a": whole(9, { [next]: 1 }, { next }) }, "c", 2000);
+    expect(placesOf(tested.answer({ "public/a": whole(9) }, "c", 2000))).toEqual({
+      "public/a": { epoch: EPOCH, seq: 9, page: next },
+    });
   });
 
   it("in pages begins anew with another epoch, and is dropped by what is recovered", () => {
@@ -186,6 +194,27 @@ describe("an answer that is not recovered", () => {
 });
 
 describe("continuity", () => {
+  it("is never with what was left behind, not even from never written", () => {
+    const tested = followed();
+    tested.answer({ "public/a": whole(0, {}, { e: "0" }) }, "c", 2000);
+    tested.news();
+    tested.answer({ "public/a": run(0, 3) }, "c", 2000);
+    expect(tested.news()).toEqual([]);
+  });
+
+  it("of a channel does not wait for one whose answers are not heard", () => {
+    const tested = new TestedFeed({ channels: ["public/a", "public/b"] });
+    const other = { e: "otherone" };
+    tested.answer({ "public/a": whole(9), "public/b": whole(1) });
+    tested.answer({ "public/a": whole(3, {}, other), "public/b": run(1, 2) }, "c", 2000);
+    tested.answer({ "public/a": whole(9), "public/b": run(2, 4) }, "c", 2000);
+    const request = tested.answer({ "public/a": whole(9), "public/b": run(4, 4) }, "c", 2000);
+    expect(placesOf(request)).toEqual({
+      "public/a": { epoch: "otherone", seq: 3 },
+      "public/b": { epoch: EPOCH, seq: 4 },
+    });
+  });
+
   it("holds from never written into the first epoch", () => {
     const tested = new TestedFeed();
     tested.answer({ "public/a": whole(0, {}, { e: "0" }) });
@@ -205,8 +234,9 @@ describe("continuity", () => {
     tested.news();
     tested.reply({ body: answer({ "public/a": part }, "astray", true) }, 2000);
     expect(tested.news()).toEqual([]);
+    expect(tested.browser.nextTimerMs).toBe(2000);
     const again = tested.answer({ "public/a": run(3, 5) }, "c", 2000);
-    expect(again.query).toEqual({ cursor: "mine" });
+    expect(placesOf(again)).toEqual({ "public/a": { epoch: EPOCH, seq: 3 } });
     expect(tested.news()).toEqual([
       [4, "event", 4],
       [5, "event", 5],

@@ -1,6 +1,17 @@
 /** How the script for old browsers gets, renews and loses the session of a member. */
 import { describe, expect, it } from "vitest";
-import { answer, bearerOf, HOUR_MS, refusal, run, session, TestedFeed, whole } from "./feed.ts";
+import {
+  answer,
+  bearerOf,
+  EPOCH,
+  HOUR_MS,
+  placesOf,
+  refusal,
+  run,
+  session,
+  TestedFeed,
+  whole,
+} from "./feed.ts";
 import type { Request } from "./old_browser.ts";
 
 describe("a session", () => {
@@ -130,6 +141,7 @@ describe("a session", () => {
     login.answer(refusal(401, "unauthenticated"));
     open.answer({ body: answer({ "public/a": whole(1) }, "c") });
     expect(tested.statuses).toEqual(["connecting", "polling"]);
-    expect(tested.answer({ "public/a": run(1, 1) }, "c", 2000).query).toEqual({ cursor: "c" });
+    const request = tested.answer({ "public/a": run(1, 1) }, "c", 2000);
+    expect(placesOf(request)).toEqual({ "public/a": { epoch: EPOCH, seq: 1 } });
   });
 });

@@ -16,9 +16,6 @@ import { answer, refusal } from "./feed.ts";
 import { OldBrowser, type Reply, type Request } from "./old_browser.ts";
 import type { Told } from "./script.ts";
 
-/** Source: PROTOCOL.md, §5, Caching. */
-const MAX_AGE_MS = 1000;
-
 /** A channel's part of an answer, as it is sent. */
 interface Part {
   e: string;
@@ -74,11 +71,8 @@ class World {
   status = "";
   /** When each session ends. */
   readonly #sessions: number[] = [];
-  /**
-   * Answers that a cache on the way has kept, by URL: those from a cursor longer than it was told to,
-   * first ones as long. Who asks by name has nothing to hold an answer of long ago against.
-   */
-  readonly #cached = new Map<string, { reply: Reply; storedMs: number }>();
+  /** Answers that a cache on the way has kept, by URL, longer than it was told to. */
+  readonly #cached = new Map<string, Reply>();
 
   constructor(seed: number) {
     const chance = new Chance(seed);
@@ -152,14 +146,11 @@ class World {
     const { cursor, channels = "", rewind = "0" } = request.query;
     const places = cursor ? decodeCursor(cursor) : namesOf(channels);
     if (this.#isRefused(request, [...places.keys()])) return refusal(401, "unauthenticated");
-    if (cursor && this.#strikes(0.05)) return refusal(400, "bad_cursor");
-    const { nowMs } = this.#browser;
     const cached = this.#cached.get(request.url);
-    const isUsable = cached && (cursor || nowMs - cached.storedMs <= MAX_AGE_MS);
-    if (isUsable && this.#strikes(0.5)) return cached.reply;
-    const reply = this.#answer(places, Number(rewind));
-    this.#cached.set(request.url, { reply, storedMs: nowMs });
-    return reply;
+    if (cached && this.#strikes(0.5)) return cached;
+    const fresh = this.#answer(places, Number(rewind));
+    this.#cached.set(request.url, fresh);
+    return fresh;
   }
 
   #openSession(): Reply {
