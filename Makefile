@@ -20,7 +20,7 @@ help: ## show this list
 demo: .installed-service browser_client/dist/stamp ## start the whole service here; ARGS go to `bellwire dev`
 	@exec $(BIN)/bellwire dev $(ARGS)
 
-test: .installed-develop .tools/sam/.installed browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## every test, Python and TypeScript, end to end included
+test: .installed-develop .tools/sam/.installed browser_client/dist/stamp .installed-test-clients .installed-chromium .installed-mosquitto ## all tests but those of the next target
 	$(BIN)/pytest -n 2 --dist loadfile
 	npm test --silent
 
@@ -107,8 +107,8 @@ $(TOOL_DIR)/%/.installed: requirements/%.lock | $(BIN)/python
 	@touch $@
 
 .installed-client: package-lock.json
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))' || \
-		{ echo "Bellwire needs Node 20 or newer; found $$(node --version 2>/dev/null || echo none)." >&2; exit 1; }
+	@node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(Number(major < 20 || (major === 20 && minor < 19)))' || \
+		{ echo "Bellwire needs Node 20.19 or newer; found $$(node --version 2>/dev/null || echo none)." >&2; exit 1; }
 	@echo "Installing the browser client's build tools into node_modules ..."
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
@@ -128,16 +128,18 @@ browser_client/dist/stamp: .installed-client $(CLIENT_SOURCES)
 	@touch $@
 
 .installed-chromium: tests/install.sh
-	@sh tests/install.sh chromium "End-to-end tests" chromium chromium-browser google-chrome google-chrome-stable \
+	@sh tests/install.sh chromium "End-to-end tests" "brew install --cask chromium, or Chrome" \
+		chromium chromium-browser google-chrome google-chrome-stable \
 		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 	@touch $@
 
 .installed-mosquitto: tests/install.sh
-	@sh tests/install.sh mosquitto "Comparisons" mosquitto
+	@sh tests/install.sh mosquitto "Comparisons" "brew install mosquitto" mosquitto
 	@touch $@
 
 .installed-engines: tests/install.sh
-	@sh tests/install.sh firefox-esr "Tests of other engines" firefox-esr firefox
-	@sh tests/install.sh webkit2gtk-driver "Tests of other engines" WebKitWebDriver
-	@sh tests/install.sh xvfb "Tests of other engines" Xvfb
+	@test "$$(uname)" = Linux || { echo "WebKit's own browser is for Linux only; found $$(uname)." >&2; exit 1; }
+	@sh tests/install.sh firefox-esr "Tests of other engines" - firefox-esr firefox
+	@sh tests/install.sh libwebkit2gtk-4.1-0 "Tests of other engines" - /usr/lib/*/webkit2gtk-4*/MiniBrowser
+	@sh tests/install.sh xvfb "Tests of other engines" - Xvfb
 	@touch $@

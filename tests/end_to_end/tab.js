@@ -7,11 +7,13 @@ window.start = (names, options) => {
   const errors = [];
   const pushed = {};
   const pushedMs = [];
+  const lost = { count: 0 };
   const moved = { count: 0 };
   const client = connect({
     url: "/v1",
     ...options,
     debug: ({ kind, envelope, isMoved }) => {
+      if (kind === "Lost") lost.count++;
       if (kind === "Lost" && isMoved) moved.count++;
       if (kind !== "EnvelopeArrived") return;
       pushed[envelope.channel] = envelope.last;
@@ -28,7 +30,7 @@ window.start = (names, options) => {
   client.on("status", (status) => statuses.push(status));
   client.on("error", ({ message }) => errors.push(message));
   const channels = Object.fromEntries(names.map((name) => [name, follow(name)]));
-  window.tab = { moved, client, channels, told, statuses, errors, pushed, pushedMs, isFrozen: false };
+  window.tab = { lost, moved, client, channels, told, statuses, errors, pushed, pushedMs, isFrozen: false };
   document.addEventListener("freeze", () => {
     tab.isFrozen = true;
   });

@@ -1,5 +1,6 @@
 """Applications built by bundlers: tabs still find their worker, and share its socket."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from browsers import watched_page
 from documents import REPOSITORY
 from end_to_end.tabs import SCRIPT, Tab, count_workers, wait_for_sockets
 from services import RunningService, running_service, service_of_pages
+
+pytestmark = pytest.mark.timeout(500)  # the first of them builds with each bundler
 
 BUNDLERS = ("vite-7", "vite-5", "webpack", "esbuild")
 BUNDLE = Path(__file__).with_name("bundle.mjs")
@@ -57,8 +60,10 @@ def bundle(bundler: str, project: Path, out: Path) -> None:
     done = subprocess.run(
         ["node", BUNDLE, bundler, project, out],
         cwd=project,
+        env={**os.environ, "NODE_NO_WARNINGS": "1"},  # the bundlers' own are none of Node's
         capture_output=True,
         text=True,
+        timeout=100,
     )
     assert (done.returncode, done.stderr) == (0, "")
 

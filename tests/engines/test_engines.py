@@ -19,10 +19,13 @@ from end_to_end.tabs import LOST_WORKER, NO_LOCKS, NO_WORKER, SCRIPT, wait_for_s
 from engines.engine import ENGINES, Engine, running_engine
 from services import RunningService, running_service, service_of_pages
 
-pytestmark = pytest.mark.engines
+# Browsers start in some seconds, but on a busy machine in many.
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 
+NO_BROADCASTS = "delete globalThis.BroadcastChannel"
+"""What tabs do without a worker takes these."""
 MODES = {
-    "worker": ("", 1),
+    "worker": (NO_BROADCASTS, 1),
     "worker_not_found": (LOST_WORKER, 1),
     "locks": (NO_WORKER, 1),
     "alone": (f"{NO_WORKER}; {NO_LOCKS}", 3),
@@ -98,6 +101,7 @@ class Tabs:
             self._engine.evaluate(f"openTab({json.dumps(prelude)})")
         self._engine.wait_until("tabs.every(({ start }) => start)")
         self._engine.evaluate(f"tabs.forEach(({{ start }}) => start([{self._channel}], {{}}))")
+        self.wait_for_seq(1)
 
     def close_first(self) -> None:
         """Close the one that has been open for longest."""
@@ -112,6 +116,11 @@ class Tabs:
         self._engine.wait_until(
             f"tabs.every(({{ tab }}) => tab.channels[{self._channel}].position?.seq >= {seq})"
         )
+
+    @property
+    def have_lost_a_socket(self) -> bool:
+        """Tell whether each has."""
+        return bool(self._engine.evaluate("tabs.every(({ tab }) => tab.lost.count > 0)"))
 
     def assert_told(self, up_to: int) -> None:
         """Wait until each is there, and see that it was told everything once and in order."""
@@ -181,6 +190,7 @@ def test_nothing_is_lost_doubled_or_reordered_by_a_broker_that_is(
     with faults(service, **FAULTS):
         last = publish(publisher, channel, 400)
         tabs.assert_told(last)
+    assert tabs.have_lost_a_socket
     tabs.assert_pushed(publisher, "last")
 
 

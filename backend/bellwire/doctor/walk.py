@@ -16,6 +16,7 @@ from bellwire.doctor.truth_table import WITHOUT_KEYS, Action, Row, Who
 
 THREADS: Final = 6
 """How much is tried at once: enough to hide that AWS is far away. Ours."""
+SECOND_TRY_S: Final = 1.0
 TRY_AGAIN_S: Final = 5.0
 
 _ON_ONE_LINE: Final = (Action.SUBSCRIBE, Action.RECEIVE, Action.PUBLISH, Action.RETAIN)
@@ -33,9 +34,12 @@ def walk(scene: Scene, rows: Sequence[Row], tell: Tell) -> list[Finding]:
     """
     found = _walk_once(scene, rows, tell)
     until_s = time.monotonic() + scene.settle_s
-    found |= _walk_once(scene, _ended(rows, found, Outcome.FAILED), tell)
+    failed = _rows_with(found, Outcome.FAILED)
+    if failed:
+        time.sleep(SECOND_TRY_S)
+        found |= _walk_once(scene, failed, tell)
     while time.monotonic() < until_s:
-        left = _ended(rows, found, Outcome.MISMATCH, Outcome.FAILED)
+        left = _rows_with(found, Outcome.MISMATCH, Outcome.FAILED)
         if not left:
             break
         time.sleep(TRY_AGAIN_S)
@@ -43,8 +47,8 @@ def walk(scene: Scene, rows: Sequence[Row], tell: Tell) -> list[Finding]:
     return [found[row] for row in rows]
 
 
-def _ended(rows: Iterable[Row], found: Mapping[Row, Finding], *ways: Outcome) -> list[Row]:
-    return [row for row in rows if found[row].outcome in ways]
+def _rows_with(found: Mapping[Row, Finding], *outcomes: Outcome) -> list[Row]:
+    return [row for row, finding in found.items() if finding.outcome in outcomes]
 
 
 def _walk_once(scene: Scene, rows: Sequence[Row], tell: Tell) -> dict[Row, Finding]:
