@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { minify } from "@swc/core";
 import { build } from "esbuild";
+import { minify as minifyAgain } from "terser";
 import { buildTypes } from "./build_types.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -49,17 +50,22 @@ const shared = {
 };
 
 /**
- * What esbuild leaves: it neither inlines a function of several lines nor merges statements much.
+ * What esbuild leaves: it neither inlines a function of several lines nor merges statements much. SWC
+ * does, and Terser makes of what comes out of that half a percent less.
  * What is called unsafe would be so for functions that use `this` or `arguments`; none here does.
  */
+const COMPRESS = {
+  keep_fargs: false,
+  pure_getters: true,
+  unsafe_arrows: true,
+  unsafe_methods: true,
+};
 const SECOND_PASS = {
   module: true,
-  compress: {
-    ...{ passes: 6, toplevel: true, ecma: 2022, keep_fargs: false, pure_getters: true },
-    ...{ unsafe_arrows: true, unsafe_methods: true },
-  },
+  compress: { ...COMPRESS, passes: 6, toplevel: true, ecma: 2022, sequences: false },
   mangle: { toplevel: true },
 };
+const THIRD_PASS = { module: true, compress: { ...COMPRESS, passes: 4, ecma: 2022 } };
 
 /** Pages load the client once, from where the server has it. */
 const clientOfThePage = {
@@ -77,12 +83,13 @@ async function buildEntry({ name, source, maxGzipBytes }) {
   const options = { ...shared, entryPoints, outfile, external: ["react"], write: false };
   const { outputFiles } = await build({ ...options, mangleProps: INNER_FIELDS });
   const [map, bundle] = outputFiles.map(({ text }) => text);
-  // The map of the first pass goes in, so that the one of both leads to the sources.
-  const sourceMap = { content: map };
-  const { code, map: chained } = await minify(bundle, { ...SECOND_PASS, sourceMap });
+  // The map of each pass goes into the next, so that the last one leads to the sources.
+  const second = await minify(bundle, { ...SECOND_PASS, sourceMap: { content: map } });
+  const sourceMap = { content: second.map, includeSources: true };
+  const third = await minifyAgain(second.code, { ...THIRD_PASS, sourceMap });
   await mkdir(dist, { recursive: true });
-  await writeFile(outfile, `${code}\n//# sourceMappingURL=${name}.js.map\n`);
-  await writeFile(`${outfile}.map`, chained);
+  await writeFile(outfile, `${third.code}\n//# sourceMappingURL=${name}.js.map\n`);
+  await writeFile(`${outfile}.map`, third.map);
   await checkSize(outfile, maxGzipBytes);
 }
 
