@@ -25,6 +25,15 @@ LOST_WORKER = """{
 }"""
 NO_LOCKS = 'Object.defineProperty(Navigator.prototype, "locks", { value: undefined })'
 
+COUNTED_CHANNELS = """{
+  const Channel = BroadcastChannel;
+  globalThis.openChannels = new Set();
+  globalThis.BroadcastChannel = class extends Channel {
+    constructor(name) { super(name); openChannels.add(this); }
+    close() { openChannels.delete(this); super.close(); }
+  };
+}"""
+
 
 class Tab:
     """Runs tab.js on the service's own origin: the file itself, or an application made of it."""

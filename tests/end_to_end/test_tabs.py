@@ -14,9 +14,12 @@ from bellwire.publisher import HttpOutlet, Publisher
 from browsers import watched_page
 from end_to_end.hidden_pages import HiddenPage, hidden_profile
 from end_to_end.tabs import (
+    COUNTED_CHANNELS,
     LOST_WORKER,
     NO_LOCKS,
     NO_WORKER,
+    SCRIPT,
+    WITHIN_S,
     Tab,
     count_workers,
     kill_workers,
@@ -168,6 +171,39 @@ def test_when_the_worker_dies_its_tabs_start_another(
         tab.wait_until("tab.statuses.length > 1")
     assert_pushed(tabs, publisher, channel)
     assert count_workers(browser) == 1
+
+
+@pytest.mark.usefixtures("publisher")
+def test_a_tab_that_has_led_often_keeps_nothing_open(
+    open_tabs: OpenTabs, service: RunningService
+) -> None:
+    (tab,) = open_tabs(f"{NO_WORKER}; {COUNTED_CHANNELS}", 1)
+    for time in (1, 2, 3):
+        POOL.request("POST", f"{service.url}/dev/cut", headers={"content-type": "application/json"})
+        tab.wait_until(f"tab.lost.count >= {time}")
+        tab.wait_for_status("live")
+    assert tab.page.evaluate("openChannels.size") <= 2
+    tab.page.evaluate("tab.client.close()")
+    assert tab.page.evaluate("openChannels.size") == 0
+
+
+def test_a_frame_without_an_address_follows_as_well(
+    first_page: Page, service: RunningService, channel: str, publisher: Publisher
+) -> None:
+    first_page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    first_page.goto(f"{service.url}/v1/health")
+    first_page.evaluate(
+        "(text) => document.body.append(Object.assign(document.createElement('iframe'),"
+        " { srcdoc: `<script type=module>${text}</script>` }))",
+        SCRIPT.read_text(),
+    )
+    first_page.wait_for_function("frames[0]?.start !== undefined")
+    first_page.evaluate("(name) => frames[0].start([name])", channel)
+    first_page.wait_for_function("frames[0].tab.client.status === 'live'")
+    last = publisher.event(channel, "news").seq
+    first_page.wait_for_function(
+        f"frames[0].tab.channels['{channel}'].position.seq === {last}", timeout=WITHIN_S * 1000
+    )
 
 
 @pytest.mark.parametrize("end", ["closes", "freezes", "crashes"])

@@ -3,7 +3,7 @@
  * this: whoever changes a shape changes `VERSION`, so that the old and the new do not meet.
  */
 
-/** Begins every name that tabs meet under: of the worker, of channels and of locks. */
+/** In every name that tabs meet under: of the worker, of a channel and of a lock. */
 export const VERSION = "bellwire-1";
 
 export type ToHub =

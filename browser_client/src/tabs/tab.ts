@@ -29,17 +29,17 @@ let hasWorker = true;
  */
 export function shareSocket(apiUrl: string, channels?: readonly string[]): OpenSocket {
   if (!globalThis.document || !navigator.locks) return openWire;
-  const url = new URL(apiUrl, location.href);
+  const url = new URL(apiUrl, document.baseURI);
   return (signed, clientId, listener, { identityId }) => {
-    const key = JSON.stringify([url, identityId, channels]);
-    return joinHub({ kind: "open", url: signed, clientId }, listener, `${VERSION}:${key}`);
+    const key = JSON.stringify([VERSION, url, identityId, channels]);
+    return joinHub({ kind: "open", url: signed, clientId }, listener, key);
   };
 }
 
 /** @param key what the hub, and the lock of a tab that leads, are known by. */
 function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
   /** The lock by which a hub knows that this wire is there. */
-  const id = `${VERSION}:${crypto.randomUUID()}`;
+  const id = crypto.randomUUID();
   const over = new AbortController();
   const { signal } = over;
   /** Resolves when the wire is over, which lets go of its locks. */
@@ -130,6 +130,7 @@ function joinHub(open: ToHub, listener: SocketListener, key: string): Socket {
   /** Be the hub. */
   function lead(): Hub {
     const hub = makeHub();
+    port?.close();
     port = { postMessage: (message: ToHub) => hub.take(take, message), close: () => hub.end() };
     take({ kind: "welcome" });
     return hub;
