@@ -27,6 +27,8 @@ interface Followed {
   components: number;
   error: BellwireError | null;
   view: ChannelView;
+  /** Stop following. */
+  readonly end: () => void;
 }
 
 const UNKNOWN: ChannelView = { state: new Map(), isKnown: false, error: null };
@@ -47,17 +49,11 @@ const byClient = new WeakMap<object, Map<string, Followed>>();
 export function useChannel(client: ClientOrNone, name: string | null | undefined): ChannelView {
   const subscribe = useCallback(
     (onChange: () => void) =>
-      follow(client, name, (followed) => {
-        const settle = (error: BellwireError | null) => {
-          followed.error = error;
-          onChange();
-        };
-        return [
-          followed.channel.on("state", () => settle(null)),
-          followed.channel.on("reset", () => settle(null)),
-          client?.on("error", (error) => error.channel === name && settle(error)),
-        ];
-      }),
+      follow(client, name, ({ channel }) => [
+        channel.on("state", onChange),
+        channel.on("reset", onChange),
+        client?.on("error", onChange),
+      ]),
     [client, name],
   );
   const look = () => viewOf(client && byClient.get(client)?.get(name ?? ""));
@@ -118,6 +114,23 @@ function viewOf(followed: Followed | null | undefined): ChannelView {
   return followed.view;
 }
 
+/** Make the handle; its error is known from now on, whether or not a component shows it. */
+function share(client: NonNullable<ClientOrNone>, name: string): Followed {
+  const channel = client.channel(name);
+  const settle = (error: BellwireError | null) => {
+    followed.error = error;
+  };
+  const unlisten = client.on("error", (error) => error.channel === name && settle(error));
+  const end = () => {
+    unlisten();
+    channel.close();
+  };
+  const followed: Followed = { channel, components: 0, error: null, view: UNKNOWN, end };
+  channel.on("state", () => settle(null));
+  channel.on("reset", () => settle(null));
+  return followed;
+}
+
 /** Share the channel's handle and listen; the function returned ends that. */
 function follow(
   client: ClientOrNone,
@@ -127,12 +140,7 @@ function follow(
   if (!client || name == null) return doNothing;
   const byName = byClient.get(client) ?? new Map<string, Followed>();
   byClient.set(client, byName);
-  const followed = byName.get(name) ?? {
-    channel: client.channel(name),
-    components: 0,
-    error: null,
-    view: UNKNOWN,
-  };
+  const followed = byName.get(name) ?? share(client, name);
   byName.set(name, followed);
   followed.components++;
   const ends = listen(followed);
@@ -143,7 +151,7 @@ function follow(
     queueMicrotask(() => {
       if (followed.components > 0 || byName.get(name) !== followed) return;
       byName.delete(name);
-      followed.channel.close();
+      followed.end();
     });
   };
 }

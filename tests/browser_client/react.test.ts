@@ -180,6 +180,20 @@ describe("useChannel", () => {
     expect([element.textContent, late.element.textContent]).toEqual(['{"cpu":1}', '{"cpu":1}']);
   });
 
+  it("shows why a channel may not be read that others followed before", async () => {
+    const client = stage.connect();
+    const name = "group/red/room";
+    const Log = () => {
+      useUpdates(client, name, () => {});
+      return null;
+    };
+    const log = createElement(Log);
+    const { element, redraw } = await stage.draw(createElement("p", null, log));
+    await act(() => new Promise((resolve) => client.on("error", resolve)));
+    await redraw(createElement("p", null, log, screen(client, name)));
+    expect(element.textContent).toBe("not_allowed");
+  });
+
   it("knows nothing of an empty channel after a login, until the new user's answer", async () => {
     const client = stage.connect({ token: "hush-login-of-alice" });
     const { element } = await stage.draw(screen(client, "user/me/inbox"));
