@@ -37,7 +37,7 @@ export interface Channel {
 export interface Delivery {
   readonly outputs: readonly SequenceOutput[];
   /** True when the channel's state has just become known. */
-  readonly isFirst: boolean;
+  readonly isFirst?: boolean | undefined;
 }
 
 const NOTHING: ReadonlyMap<string, unknown> = new Map();
@@ -76,8 +76,9 @@ export function makeChannel(
       hasChanged ||= output.update.op !== "event";
       tell("update", output.update);
     }
-    // A state that nobody looks at need not be put together.
-    if (hasChanged && has("state")) tell("state", channel.state);
+    // A state that nobody looks at need not be put together; one withheld meanwhile is not told.
+    if (hasChanged && has("state") && (what.isFirst || what.outputs[0]))
+      tell("state", channel.state);
   };
   return [channel, deliver];
 }

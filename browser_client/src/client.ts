@@ -10,7 +10,7 @@ import { fetchSession, type OpenedSession, type Wish } from "./io/session.ts";
 import { startListeners } from "./listeners.ts";
 import { checkChannel } from "./protocol/channels.ts";
 import { startConnection } from "./protocol/core.ts";
-import { BellwireError } from "./protocol/errors.ts";
+import { asError, type BellwireError } from "./protocol/errors.ts";
 import type { Effect, Event, Status, Step, TokenKind, Transport } from "./protocol/machine.ts";
 import { type PerformedEffect, type Runner, startRunner } from "./runner.ts";
 
@@ -153,11 +153,7 @@ export function startClient(options: ConnectOptions, parts: Parts): Started {
       const session = { identityId, groups, guests, lifetimeMs };
       return { kind: "CredentialsArrived", login, session };
     } catch (cause) {
-      const error =
-        cause instanceof BellwireError
-          ? cause
-          : new BellwireError("upstream", `the token function failed: ${cause}`);
-      return { kind: "CredentialsFailed", login, error };
+      return { kind: "CredentialsFailed", login, error: asError(cause) };
     }
   }
 

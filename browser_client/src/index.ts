@@ -16,6 +16,7 @@ import { openWire } from "./io/wire.ts";
 import { isPublic } from "./protocol/channels.ts";
 import { makeStep } from "./protocol/connection.ts";
 import { BellwireError } from "./protocol/errors.ts";
+import type { Effect } from "./protocol/machine.ts";
 import { shareSocket } from "./tabs/tab.ts";
 
 export type * from "./core.ts";
@@ -49,6 +50,8 @@ export interface Client extends CoreClient {
   presence(channel: string): Promise<readonly Present[]>;
 }
 
+type Delivered = Extract<Effect, { kind: "Deliver" }>;
+
 /**
  * Connect to the Bellwire at `options.url`; channels may be followed at once.
  *
@@ -64,9 +67,11 @@ export function connect(options: ConnectOptions): Client {
   });
   const unwatch = watchPage(runner.dispatch);
   // A listener may leave between one update and the next: what is left is not meant for it.
-  const withhold = (isMeant: (channel: string) => boolean) => {
+  const withhold = (isMeant: (what: Delivered) => boolean) => {
     for (const effect of runner.pending) {
-      if (effect.kind === "Deliver" && !isMeant(effect.channel)) effect.outputs.length = 0;
+      if (effect.kind !== "Deliver" || isMeant(effect)) continue;
+      effect.outputs.length = 0;
+      effect.isFirst = false;
     }
   };
   const close = () => {
@@ -75,7 +80,7 @@ export function connect(options: ConnectOptions): Client {
     runner.dispatch({ kind: "Closed" });
   };
   const become = (token: Token | null) => {
-    withhold(isPublic);
+    withhold(({ channel, isFirst }) => isPublic(channel) || isFirst === undefined);
     account.token = token;
     account.session = null;
     runner.dispatch({ kind: "LoginChanged", token: kindOf(token) });

@@ -26,9 +26,10 @@ export function startListeners<Events>(): Listeners<Events> {
     clear: () => all.clear(),
     has: (name) => [...all].some((entry) => entry[0] === name),
     tell(name, value) {
-      for (const [known, listener] of [...all]) {
+      for (const entry of [...all]) {
         try {
-          if (known === name) listener(value as never);
+          // One that another has just ended is not called.
+          if (entry[0] === name && all.has(entry)) entry[1](value as never);
         } catch (error) {
           queueMicrotask(() => {
             throw error;

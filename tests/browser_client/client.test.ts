@@ -227,6 +227,45 @@ describe("a client", () => {
     expect(told).toEqual(["host 2", "other 2", "other 3"]);
   });
 
+  it("calls no listener that another has just ended, and tells no state after its end", async () => {
+    const client = open();
+    const host = client.channel("public/host");
+    await until(client, "live");
+    const told: string[] = [];
+    host.on("update", () => {
+      end();
+      client.close();
+    });
+    const end = host.on("update", () => told.push("update"));
+    host.on("state", () => told.push("state"));
+    broker.last.publish("dev/public/host", envelope(2, { o: "set", k: "k", d: 1 }));
+    expect(told).toEqual([]);
+  });
+
+  it.each([
+    ["a fetch that rejects with nothing", () => Promise.reject()],
+    [
+      "an error whose message is no text",
+      async () => Response.json({ error: { message: { toString: 1 } } }, { status: 500 }),
+    ],
+    [
+      "an answer that is nested deeply",
+      async () =>
+        new Response(`{"v":1,"channels":{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`),
+    ],
+  ])("polls again after %s", async (_, failing) => {
+    const real = globalThis.fetch;
+    const answers: (typeof fetch)[] = [failing];
+    vi.stubGlobal("fetch", (...words: Parameters<typeof fetch>) =>
+      String(words[0]).includes("/updates") ? (answers.pop() ?? real)(...words) : real(...words),
+    );
+    const client = open({ transport: "poll" });
+    const error = new Promise((resolve) => client.on("error", resolve));
+    client.channel("public/host");
+    await until(client, "polling");
+    expect(await error).toBeInstanceOf(BellwireError);
+  });
+
   it("asks nothing for 30 days when it is told so, nor runs hot meanwhile", async () => {
     const timers = vi.spyOn(globalThis, "setTimeout");
     web.reply = () => ({ status: 429, headers: { "Retry-After": "2592000" }, body: "" });

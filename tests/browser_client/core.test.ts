@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Client, ConnectOptions } from "../../browser_client/src/core.ts";
 import { connect } from "../../browser_client/src/core.ts";
+import { HANDLERS, startConnection, stepBy } from "../../browser_client/src/protocol/core.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { EPOCH, FakeService } from "./fake_service.ts";
 import { WebServer } from "./io/web_server.ts";
@@ -111,6 +112,18 @@ describe("core", () => {
       packet.cmd === "subscribe" ? packet.subscriptions.map(({ topic }) => topic) : [],
     );
     expect(asked).toEqual(["dev/public/host"]);
+  });
+
+  it("goes on as another guest when the pool has forgotten the one before", () => {
+    const step = stepBy(HANDLERS);
+    const session = { groups: [], guests: true, lifetimeMs: 60_000 };
+    const guests = ["us-east-1:guest", "us-east-1:fresh"];
+    const last = guests.reduce((connection, identityId) => {
+      const arrived = { ...session, identityId };
+      const event = { kind: "CredentialsArrived", login: 0, session: arrived } as const;
+      return step(connection, event, { nowMs: 1_000_000, random: 0.5 })[0];
+    }, startConnection("none"));
+    expect([last.status, last.login.session?.identityId]).toEqual(["connecting", guests[1]]);
   });
 
   it("has failed, and says why, when the token function brings somebody else", async () => {

@@ -149,17 +149,21 @@ describe("a member", () => {
     ]);
   });
 
-  it("whose token function fails is told so, and it is asked again", async () => {
+  it.each([
+    ["an error", new Error("no login yet"), "no login yet"],
+    ["nothing", undefined, "undefined"],
+    ["what is no text", [Object.create(null)], "undefined"],
+  ])("whose token function throws %s is told so, and it is asked again", async (_, cause, text) => {
     let calls = 0;
     const token = () => {
-      if (calls++ === 0) throw new Error("no login yet");
+      if (calls++ === 0) throw cause;
       return "hush-login-of-alice";
     };
     const client = open({ token });
     const error = nextError(client);
     client.channel("user/me/inbox");
     await until(client, "live");
-    expect((await error).message).toBe("the token function failed: Error: no login yet");
+    expect((await error).message).toBe(`the page threw: ${text}`);
   });
 
   it("whose token function gives nothing is no guest", async () => {
@@ -223,6 +227,66 @@ describe("another login", () => {
       [undefined, 0, null],
     ]);
     expect(room.slice(2)).toEqual(["reset", ["delete", "cpu", undefined], {}]);
+  });
+
+  it("in the middle of what is told shows no state before the reset", async () => {
+    const client = open({ token: "hush-login-of-alice" });
+    const channel = client.channel("user/me/inbox");
+    const inbox = listen(channel);
+    channel.on("update", ({ data }) => data === 7 && client.login("hush-login-of-bob"));
+    await until(client, "live");
+    const name = `user/${ALICE}/inbox`;
+    broker.last.publish(`dev/${name}`, envelope(name, { o: "set", k: "k", d: 7 }));
+    expect(inbox.slice(2)).toEqual([
+      ["set", "k", 7],
+      "reset",
+      ["delete", "cpu", undefined],
+      ["delete", "k", undefined],
+      {},
+    ]);
+  });
+
+  it.each([
+    ["two of them", (client: Client) => client.logout()],
+    ["one", () => {}],
+  ])("in a listener, after %s, leaves nothing of the one before", async (_, before) => {
+    const client = open({ token: "hush-login-of-alice" });
+    const names = ["user/me/a", "user/me/b"];
+    const shown = names.map(() => new Map<unknown, unknown>());
+    for (const [index, name] of names.entries()) {
+      client.channel(name).on("update", ({ op, key, data }) => {
+        if (op === "set") shown[index]?.set(key, data);
+        if (op === "delete") shown[index]?.delete(key);
+      });
+    }
+    await until(client, "live");
+    for (const name of names) {
+      const full = name.replace("me", ALICE);
+      broker.last.publish(`dev/${full}`, envelope(full, { o: "set", k: "secret", d: 1 }));
+    }
+    const end = client.on("error", () => {
+      end();
+      before(client);
+      client.login("hush-login-of-bob");
+    });
+    broker.last.publish("dev/user/us-east-1:alice/a", "garbage");
+    await until(client, "connecting");
+    await until(client, "live");
+    expect(client.identity?.id).toBe(BOB);
+    expect(shown).toEqual(names.map(() => new Map([["cpu", 1]])));
+  });
+
+  it("in a listener of the one before takes away what other channels hold", async () => {
+    const client = open({ token: "hush-login-of-alice" });
+    const [first, second] = ["user/me/a", "user/me/b"].map((name) => client.channel(name));
+    await until(client, "live");
+    const told = listen(second as Channel);
+    const end = first?.on("reset", () => {
+      end?.();
+      client.login("hush-login-of-bob");
+    });
+    client.logout();
+    expect(told).toEqual(["reset", ["delete", "cpu", undefined], {}]);
   });
 
   it("does not hear of a session that was opened for the one before", async () => {

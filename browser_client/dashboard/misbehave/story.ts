@@ -175,7 +175,7 @@ export class Story {
 
   #onDeliver({ channel, outputs, isFirst }: Extract<Effect, { kind: "Deliver" }>): void {
     const ledger = this.#ledgerOf(channel);
-    const amount = ledger.judge(outputs, isFirst);
+    const amount = ledger.judge(outputs, !!isFirst);
     this.#counts.told += amount;
     if (!isFirst && outputs.some(({ kind }) => kind === "reset")) this.#tell("reset", { channel });
     if (this.#isByPoll && amount > 0) {

@@ -1,6 +1,6 @@
 /** Asks `GET /v1/updates`. Not here: when, from which positions, and what the answer means. */
 import { decodeAnswer } from "../protocol/answers.ts";
-import type { BellwireError } from "../protocol/errors.ts";
+import { asError } from "../protocol/errors.ts";
 import type { AnswerArrived, Effect, PollFailed } from "../protocol/machine.ts";
 import { fetchObject, numberIn } from "./http.ts";
 
@@ -27,7 +27,7 @@ export async function poll(
       maxAgeMs: 1000 * numberIn(headers, "Cache-Control", /max-age=(\d+)/),
       ageMs: 1000 * numberIn(headers, "Age"),
     };
-  } catch (error) {
-    return { kind: "PollFailed", id, error: error as BellwireError };
+  } catch (cause) {
+    return { kind: "PollFailed", id, error: asError(cause) };
   }
 }

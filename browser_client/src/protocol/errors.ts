@@ -59,6 +59,13 @@ export function codeOf(code: unknown, status: number): ErrorCode {
   return known ?? codes.find((one) => STATUS[one] === status) ?? "upstream";
 }
 
+/** Return an error of the client's; whatever else the page's token function or fetch threw is `upstream`. */
+export function asError(cause: unknown): BellwireError {
+  if (cause instanceof BellwireError) return cause;
+  const message = (cause as Error | undefined)?.message;
+  return new BellwireError("upstream", `the page threw: ${message}`);
+}
+
 /** Make the error for a value that breaks the protocol: what was found, what was expected. */
 export function malformed(found: unknown, expected: string): BellwireError {
   return new BellwireError("malformed", `found ${show(found)}, expected ${expected}`);

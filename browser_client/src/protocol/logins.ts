@@ -55,7 +55,7 @@ function beginAnew(work: Work): void {
     watch.checkMs = work.nowMs;
     if (isPublic(channel)) continue;
     addChannel(work, channel);
-    deliver(work, channel, takeAway(watch.sequence), false);
+    deliver(work, channel, takeAway(watch.sequence));
   }
   if (work.link.phase === "asleep") return;
   link.leave(work, "idle");

@@ -125,8 +125,11 @@ export type Effect =
       readonly channel: string;
       /** Those left when another login comes are taken out. */
       readonly outputs: SequenceOutput[];
-      /** True when the channel's state has just become known. */
-      readonly isFirst: boolean;
+      /**
+       * Whether the channel's state has just become known. Undefined: another login takes it away,
+       * which no login after that may keep from the application.
+       */
+      isFirst: boolean | undefined;
     }
   | { readonly kind: "SetStatus"; readonly status: Status }
   | { readonly kind: "ReportError"; readonly error: BellwireError }

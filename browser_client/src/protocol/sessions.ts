@@ -91,8 +91,13 @@ export function onFailure(work: Work, error: BellwireError): boolean {
   const { nowMs, random, login } = work;
   const { code } = error;
   report(work, error);
-  // A fault of the service is no refusal: it may be mended while the page stays open.
-  const isPassing = error.retryable || code === "internal" || code === "too_many";
+  // A fault of the service is no refusal: it may be mended while the page stays open. Nor is it one
+  // that a stranger on the way says nothing is here, where there was a session before.
+  const isPassing =
+    error.retryable ||
+    code === "internal" ||
+    code === "too_many" ||
+    (code === "not_found" && !!login.session);
   // The application may have a fresh login by now, but is asked for it only once.
   const isRenewable =
     code === "unauthenticated" && login.token === "renewable" && !login.wasRefused;

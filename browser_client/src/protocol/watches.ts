@@ -76,7 +76,7 @@ export function deliver(
   work: Work,
   channel: string,
   outputs: SequenceOutput[],
-  isFirst: boolean,
+  isFirst?: boolean,
 ): void {
   if (isFirst || outputs.length > 0) {
     work.effects.push({ kind: "Deliver", channel, outputs, isFirst });

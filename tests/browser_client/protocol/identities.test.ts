@@ -126,7 +126,7 @@ describe.each([
           { kind: "reset" },
           { kind: "update", update: { ...place, op: "delete", key: "draft" } },
         ],
-        isFirst: false,
+        isFirst: undefined,
       },
       { kind: "CloseSocket" },
       { kind: "FetchCredentials", login: 1 },

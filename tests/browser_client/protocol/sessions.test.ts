@@ -97,6 +97,13 @@ describe("a session", () => {
     expect(rig.connection.link.phase).toBe("open");
   });
 
+  it("outlives a stranger's 404 at its renewal", () => {
+    const rig = new Rig("fixed").goLive(INBOX).pass(3_300_000);
+    rig.failCredentials(new BellwireError("not_found", "no backend")).take();
+    expect(rig.msUntil("FetchCredentials", 50)).toBe(250);
+    expect(rig.credentials().connection.status).toBe("live");
+  });
+
   it("waits as long as the server wants and somewhat longer, and never gives up", () => {
     const rig = start("fixed");
     const busy = new BellwireError("too_many", "slow", undefined, false, 2000);
