@@ -202,7 +202,7 @@ function shorten(part: Part): Part {
   return { ...part, l: first.s, u: [first] };
 }
 
-const HISTORIES = Number(process.env["BELLWIRE_HISTORIES"] ?? 100);
+const HISTORIES = Number(process.env["BELLWIRE_HISTORIES"] ?? 300);
 
 it(
   "loses, doubles and reorders nothing without a reset, and at rest is whole",
