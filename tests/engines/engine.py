@@ -8,13 +8,13 @@ import os
 import queue
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from backend.scripted_http import serving
 
 ENGINES: Final = ("firefox", "webkit")
 OBEYS_WITHIN_S: Final = 30
@@ -101,7 +101,13 @@ def running_engine(name: str, directory: Path, url: str) -> Iterator[Engine]:
     log = directory / "browser.log"
     engine = Engine(log)
     with ExitStack() as until_done:
-        test = until_done.enter_context(_listening(engine))
+        # The page that asks is of another origin.
+        test = until_done.enter_context(
+            serving(
+                lambda _, body: (200, engine.answer(json.loads(body))),
+                access_control_allow_origin="*",
+            )
+        )
         environment = {**os.environ, "HOME": str(directory), "XDG_RUNTIME_DIR": str(directory)}
         if name == "firefox":
             words = _firefox_words(directory)
@@ -159,34 +165,6 @@ def _display() -> Iterator[str]:
             yield f":{number}"
         finally:
             _end(server)
-
-
-@contextmanager
-def _listening(engine: Engine) -> Iterator[str]:
-    """Serve what driver.html asks, at the URL yielded; its origin is another."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            content = json.dumps(engine.answer(json.loads(body))).encode()
-            with suppress(ConnectionError):  # the browser has been ended
-                self.send_response(200)
-                self.send_header("access-control-allow-origin", "*")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
