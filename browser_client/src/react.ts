@@ -27,6 +27,7 @@ interface Followed {
   components: number;
   error: BellwireError | null;
   view: ChannelView;
+  readonly settle: (error: BellwireError | null) => void;
   /** Stop following. */
   readonly end: () => void;
 }
@@ -49,8 +50,11 @@ const byClient = new WeakMap<object, Map<string, Followed>>();
 export function useChannel(client: ClientOrNone, name: string | null | undefined): ChannelView {
   const subscribe = useCallback(
     (onChange: () => void) =>
-      follow(client, name, ({ channel }) => [
-        channel.on("state", onChange),
+      follow(client, name, ({ channel, settle }) => [
+        channel.on("state", () => {
+          settle(null);
+          onChange();
+        }),
         channel.on("reset", onChange),
         client?.on("error", onChange),
       ]),
@@ -125,8 +129,9 @@ function share(client: NonNullable<ClientOrNone>, name: string): Followed {
     unlisten();
     channel.close();
   };
-  const followed: Followed = { channel, components: 0, error: null, view: UNKNOWN, end };
-  channel.on("state", () => settle(null));
+  const followed: Followed = { channel, components: 0, error: null, view: UNKNOWN, settle, end };
+  // Not to its state, which is put together for whoever listens to it.
+  channel.on("update", () => settle(null));
   channel.on("reset", () => settle(null));
   return followed;
 }
